@@ -1,0 +1,1 @@
+//! The event loop: callbacks in a definite order, on one thread.

@@ -1,0 +1,1 @@
+//! Pools for blocking work: threads, CPU, processes.

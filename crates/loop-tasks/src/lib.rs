@@ -1,0 +1,1 @@
+//! Futures, tasks, cancellation with asyncio's semantics.

@@ -1,0 +1,1 @@
+//! The timer queue: a data structure that is told the time.
