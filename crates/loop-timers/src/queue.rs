@@ -1,0 +1,291 @@
+//! The timer queue: what the parts do together.
+
+use crate::key::TimerKey;
+use crate::near::{Entry, Near};
+use crate::slots::{Place, Slots};
+
+/// A queue of timers in the order (deadline, age), each holding a value.
+///
+/// See the [crate documentation](crate) for the terms.
+///
+/// # Examples
+///
+/// ```
+/// use loop_timers::TimerQueue;
+///
+/// let mut timers = TimerQueue::new();
+/// timers.insert(2_000, "second");
+/// timers.insert(1_000, "first");
+///
+/// let mut fired = Vec::new();
+/// while let Some(key) = timers.pop_due(5_000) {
+///     fired.extend(timers.remove(key));
+/// }
+/// assert_eq!(fired, ["first", "second"]);
+/// ```
+#[derive(Debug)]
+pub struct TimerQueue<T> {
+    slots: Slots<T>,
+    near: Near,
+}
+
+impl<T> Default for TimerQueue<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> TimerQueue<T> {
+    /// Makes an empty queue. It allocates nothing until the first [`insert`](Self::insert).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut timers = loop_timers::TimerQueue::<&str>::new();
+    /// assert_eq!(timers.next_deadline(), None);
+    /// ```
+    #[must_use]
+    pub fn new() -> Self {
+        TimerQueue {
+            slots: Slots::default(),
+            near: Near::default(),
+        }
+    }
+
+    /// Adds a timer, the youngest, and returns its key.
+    ///
+    /// The deadline may lie anywhere: in the past, at 0, at `u64::MAX`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the queue would hold 2^32 - 1 timers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut timers = loop_timers::TimerQueue::new();
+    /// let key = timers.insert(1_000, "tea");
+    /// assert_eq!(timers.deadline(key), Some(1_000));
+    /// ```
+    pub fn insert(&mut self, deadline_ns: u64, value: T) -> TimerKey {
+        let (key, age) = self.slots.insert(deadline_ns, value, Place::Near);
+        self.near.push(Entry {
+            deadline_ns,
+            age,
+            key,
+        });
+        key
+    }
+
+    /// Takes a timer's value out, whether the timer waits or is due; `None` if the key is stale.
+    ///
+    /// This is how a timer is cancelled, and also how a due one is run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut timers = loop_timers::TimerQueue::new();
+    /// let waiting = timers.insert(1_000, "waiting");
+    /// assert_eq!(timers.remove(waiting), Some("waiting"));
+    /// assert_eq!(timers.remove(waiting), None);
+    ///
+    /// timers.insert(1_000, "due");
+    /// let due = timers.pop_due(1_000).expect("its deadline is now");
+    /// assert_eq!(timers.remove(due), Some("due"));
+    /// ```
+    pub fn remove(&mut self, key: TimerKey) -> Option<T> {
+        let (value, _, place) = self.slots.remove(key)?;
+        if place == Place::Near {
+            let slots = &self.slots;
+            self.near.cancelled(|key| slots.get(key).is_some());
+        }
+        Some(value)
+    }
+
+    /// Makes the first timer whose deadline is not after `now_ns` *due*, and returns its key.
+    ///
+    /// Its value stays where it is until [`remove`](Self::remove), so that a due timer can still be cancelled before it
+    /// runs. `now_ns` may be less than in an earlier call.
+    ///
+    /// # Ordering
+    ///
+    /// Timers become due in the order of their deadlines; equal deadlines in the order of their `insert` calls.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut timers = loop_timers::TimerQueue::new();
+    /// let key = timers.insert(1_000, "tea");
+    /// assert_eq!(timers.pop_due(999), None);
+    /// assert_eq!(timers.pop_due(1_000), Some(key));
+    /// assert_eq!(timers.pop_due(1_000), None); // once
+    /// assert!(timers.contains(key)); // until it is removed
+    /// ```
+    pub fn pop_due(&mut self, now_ns: u64) -> Option<TimerKey> {
+        let slots = &self.slots;
+        let entry = self.near.peek(|key| slots.get(key).is_some())?;
+        if entry.deadline_ns > now_ns {
+            return None;
+        }
+        self.near.pop();
+        self.slots.get_mut(entry.key)?.place = Place::Due;
+        Some(entry.key)
+    }
+
+    /// Returns the earliest deadline among the waiting timers: exact, cancelled and due ones do not count.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut timers = loop_timers::TimerQueue::new();
+    /// let soon = timers.insert(1_000, "soon");
+    /// timers.insert(2_000, "later");
+    /// assert_eq!(timers.next_deadline(), Some(1_000));
+    /// timers.remove(soon);
+    /// assert_eq!(timers.next_deadline(), Some(2_000));
+    /// ```
+    pub fn next_deadline(&mut self) -> Option<u64> {
+        let slots = &self.slots;
+        self.near
+            .peek(|key| slots.get(key).is_some())
+            .map(|entry| entry.deadline_ns)
+    }
+
+    /// Returns the deadline of a timer, waiting or due; `None` if the key is stale.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut timers = loop_timers::TimerQueue::new();
+    /// let key = timers.insert(u64::MAX, "never");
+    /// assert_eq!(timers.deadline(key), Some(u64::MAX));
+    /// timers.remove(key);
+    /// assert_eq!(timers.deadline(key), None);
+    /// ```
+    #[must_use]
+    pub fn deadline(&self, key: TimerKey) -> Option<u64> {
+        self.slots.get(key).map(|slot| slot.deadline_ns)
+    }
+
+    /// Returns whether the key names a timer, waiting or due, whose value has not been taken out.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut timers = loop_timers::TimerQueue::new();
+    /// let key = timers.insert(1_000, "tea");
+    /// assert!(timers.contains(key));
+    /// timers.remove(key);
+    /// assert!(!timers.contains(key));
+    /// ```
+    #[must_use]
+    pub fn contains(&self, key: TimerKey) -> bool {
+        self.slots.get(key).is_some()
+    }
+
+    /// Returns the number of waiting timers. Due ones, whose values are still here, do not count.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut timers = loop_timers::TimerQueue::new();
+    /// timers.insert(1_000, "tea");
+    /// timers.insert(2_000, "eggs");
+    /// assert_eq!(timers.len(), 2);
+    /// timers.pop_due(1_000);
+    /// assert_eq!(timers.len(), 1);
+    /// ```
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.near.len()
+    }
+
+    /// Returns whether no timer waits. Due ones, whose values are still here, do not count.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut timers = loop_timers::TimerQueue::new();
+    /// assert!(timers.is_empty());
+    /// timers.insert(1_000, "tea");
+    /// assert!(!timers.is_empty());
+    /// ```
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Takes all values out, of waiting and due timers, in the order (deadline, age). All keys are stale then.
+    ///
+    /// The queue is empty as soon as this returns; values that the iterator has not given out are dropped with it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut timers = loop_timers::TimerQueue::new();
+    /// timers.insert(2_000, "waiting");
+    /// timers.insert(1_000, "due");
+    /// timers.pop_due(1_000);
+    /// assert!(timers.drain().eq(["due", "waiting"]));
+    /// assert!(timers.is_empty());
+    /// ```
+    pub fn drain(&mut self) -> impl Iterator<Item = T> {
+        self.near.clear();
+        self.slots.take_all().into_iter()
+    }
+
+    /// Returns how many timers fit before the queue asks the allocator for memory to hold their values.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut timers = loop_timers::TimerQueue::new();
+    /// timers.insert(1_000, "tea");
+    /// assert!(timers.capacity() >= 1);
+    /// ```
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.slots.capacity()
+    }
+
+    /// Gives back what memory it can.
+    ///
+    /// Timers stay where they are, since keys name places: memory before a timer that is still here is kept. It is seldom
+    /// needed: a queue from which the last timer has gone does it by itself if it was large.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut timers = loop_timers::TimerQueue::new();
+    /// let keys: Vec<_> = (0..100).map(|at_ns| timers.insert(at_ns, "tick")).collect();
+    /// for &key in &keys[1..] {
+    ///     timers.remove(key);
+    /// }
+    /// timers.shrink_to_fit();
+    /// assert!(timers.capacity() < 100);
+    /// assert!(timers.contains(keys[0]));
+    /// ```
+    pub fn shrink_to_fit(&mut self) {
+        let slots = &self.slots;
+        self.near.shrink_to_fit(|key| slots.get(key).is_some());
+        self.slots.shrink_to_fit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cancelled_timers_leave_nothing_behind() {
+        let mut timers = TimerQueue::new();
+        let kept: Vec<_> = (0..1_000).map(|at| timers.insert(at, at)).collect();
+        for at in 0..1_000_000 {
+            let key = timers.insert(3_600_000_000_000 + at, at);
+            assert_eq!(timers.remove(key), Some(at));
+        }
+        assert_eq!(timers.len(), kept.len());
+        assert!(timers.capacity() <= 2 * kept.len() + 100);
+        assert!(timers.near.capacity() <= 4 * kept.len() + 200);
+    }
+}
