@@ -1,1 +1,60 @@
-//! Bridges between event loops, threads.
+//! Bridges between event loops and threads.
+//!
+//! The problem: one thread does the work, another wants its outcome. The wanting side may be a
+//! thread that can block, or a task that must not.
+//!
+//! A *[`ConcurrentFuture`]* is the outcome, seen by those who want it: they block on it with a
+//! timeout, leave a callback, await it, or cancel it. Its *[`Promise`]* is the same outcome, seen
+//! by the one who owes it.
+//!
+//! ```
+//! use loop_bridge::{ConcurrentError, concurrent_future};
+//!
+//! let (promise, future) = concurrent_future();
+//! std::thread::spawn(move || promise.run(|| "page".to_uppercase()));
+//! assert_eq!(future.result(None).unwrap(), "PAGE");
+//!
+//! let (promise, future) = concurrent_future::<()>();
+//! std::thread::spawn(move || promise.run(|| panic!("no such page")));
+//! assert!(matches!(future.result(None), Err(ConcurrentError::Panicked(_))));
+//! ```
+//!
+//! Threads wait for many with [`wait`] and [`as_completed`].
+//!
+//! # Invariants
+//! - Every future ends: a promise that is dropped settles it, a panic is an outcome.
+//! - A future ends once, and each callback runs once.
+//! - No code of a caller (callback, waker, hook, `clone`, destructor) runs under a lock.
+//! - A wait that can only end by what its own thread would have to do is refused, not begun.
+//!
+//! # Not here
+//! Pools of threads: they make promises, and keep them.
+
+#![forbid(unsafe_code)]
+
+mod awaiting;
+mod error;
+mod future;
+mod guard;
+mod panicked;
+mod promise;
+mod shared;
+mod state;
+mod sync;
+mod wait;
+mod waiter;
+
+pub use crate::awaiting::Take;
+pub use crate::error::{ConcurrentError, InvalidState, WouldDeadlock};
+pub use crate::future::ConcurrentFuture;
+pub use crate::guard::BlockingGuard;
+pub use crate::panicked::JobPanicked;
+pub use crate::promise::{Promise, concurrent_future, guarded_future};
+pub use crate::state::FutureState;
+pub use crate::wait::{
+    AsCompleted, DoneAndNotDone, ReturnWhen, WaitError, as_completed, try_wait, wait,
+};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
