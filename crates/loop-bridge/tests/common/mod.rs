@@ -1,0 +1,92 @@
+//! What several test files need: a log that catches reports, and a waker that counts.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Wake;
+
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+/// Runs `code` and gives the text of every event that it logged in this thread.
+pub(crate) fn logged(code: impl FnOnce()) -> Vec<String> {
+    let log = Log::default();
+    tracing::subscriber::with_default(log.clone(), code);
+    let lines = log.0.lock().unwrap();
+    lines.clone()
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Subscriber for Log {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, event: &Event<'_>) {
+        struct Text(String);
+        impl Visit for Text {
+            fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+                self.0 += &format!("{}={value:?} ", field.name());
+            }
+        }
+        let mut text = Text(String::new());
+        event.record(&mut text);
+        self.0.lock().unwrap().push(text.0.trim_end().to_string());
+    }
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+/// A waker's data that counts its wakes.
+#[derive(Default)]
+pub(crate) struct Wakes(AtomicUsize);
+
+impl Wakes {
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A value that counts its clones and drops.
+#[derive(Default, Clone)]
+pub(crate) struct Tally {
+    pub(crate) clones: Arc<AtomicUsize>,
+    pub(crate) drops: Arc<AtomicUsize>,
+}
+
+pub(crate) struct Counted(pub(crate) Tally);
+
+impl Clone for Counted {
+    fn clone(&self) -> Self {
+        self.0.clones.fetch_add(1, Ordering::SeqCst);
+        Counted(self.0.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.drops.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Tally {
+    /// Every value made, by hand or by a clone, was dropped once.
+    pub(crate) fn assert_balanced(&self, made: usize) {
+        let clones = self.clones.load(Ordering::SeqCst);
+        assert_eq!(self.drops.load(Ordering::SeqCst), made + clones);
+    }
+}
