@@ -1,0 +1,70 @@
+//! `help`: all verbs, in a sentence each.
+
+use std::process::ExitCode;
+
+/// The verbs, in the order in which a reader would want them.
+const VERBS: [(&str, &str); 15] = [
+    (
+        "test-all",
+        "Runs every step below but `fetch` and `help`, goes on after a failure, ends with a table.",
+    ),
+    (
+        "fetch",
+        "Downloads the dependencies that Cargo.lock names, once; all other verbs are offline.",
+    ),
+    ("fmt", "Checks that rustfmt would change nothing."),
+    (
+        "tidy",
+        "Checks what a reader relies on: layers, links, sizes, words, where unsafe code lives.",
+    ),
+    (
+        "lint",
+        "Runs clippy on everything, with warnings as errors.",
+    ),
+    (
+        "standalone",
+        "Checks every published crate on its own, with all its features and with none.",
+    ),
+    (
+        "test",
+        "Runs all tests but the doctests, the seed programs among them.",
+    ),
+    (
+        "doc",
+        "Builds the documentation with warnings as errors, and runs the doctests.",
+    ),
+    (
+        "examples",
+        "Builds the examples for release and holds the seed programs to their contracts.",
+    ),
+    (
+        "conformance",
+        "Runs the corpus of programs whose traces asyncio left, and compares.",
+    ),
+    (
+        "loom",
+        "Runs each loom model in a process of its own; the mutants among them must fail.",
+    ),
+    (
+        "asan",
+        "Runs the tests of the crates that hold unsafe code under AddressSanitizer (nightly).",
+    ),
+    (
+        "bench",
+        "Runs the benchmarks; what follows is theirs. In test-all they are only compiled.",
+    ),
+    (
+        "demo",
+        "Runs the tour: the project's story on a real clock.",
+    ),
+    ("help", "Prints this."),
+];
+
+/// Prints the verbs.
+pub(crate) fn print() -> ExitCode {
+    println!("cargo xtask VERB\n");
+    for (verb, sentence) in VERBS {
+        println!("  {verb:<12} {sentence}");
+    }
+    ExitCode::SUCCESS
+}
