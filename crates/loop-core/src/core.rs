@@ -1,0 +1,106 @@
+//! The state of one loop, for its own thread alone.
+
+use std::any::{Any, TypeId};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use loop_timers::TimerQueue;
+
+use crate::clock::{Clock, Nanos};
+use crate::exception::Handler;
+use crate::io::IoRegistry;
+use crate::raw::RawJob;
+use crate::ready::ReadyQueue;
+use crate::runtime::Runtime;
+use crate::shared::Shared;
+
+/// Where a loop is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Made, or stopped: it keeps what is queued.
+    Idle,
+    /// Somewhere up the stack `run_forever` or `run_once` is at work.
+    Running,
+    /// Closed, for good.
+    Closed,
+}
+
+pub(crate) struct Core {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) clock: Clock,
+    pub(crate) phase: Cell<Phase>,
+    pub(crate) stopping: Cell<bool>,
+    pub(crate) ready: RefCell<ReadyQueue>,
+    pub(crate) timers: RefCell<TimerQueue<RawJob>>,
+    /// Made when the first descriptor is registered: a loop without any parks its thread instead.
+    pub(crate) io: RefCell<Option<IoRegistry>>,
+    /// Iterations since the poller was last looked at, and when that was.
+    pub(crate) unpolled: Cell<u32>,
+    pub(crate) polled_at: Cell<Nanos>,
+    pub(crate) poll_every_iteration: bool,
+    /// When the loop last came back from waiting, or last looked at its timers.
+    pub(crate) looked_at: Cell<Nanos>,
+    /// How long it had then been busy without looking.
+    pub(crate) stall: Cell<Duration>,
+    pub(crate) debug: Cell<bool>,
+    pub(crate) slow_callback: Cell<Duration>,
+    pub(crate) handler: RefCell<Option<Handler>>,
+    pub(crate) runtime: OnceCell<Rc<dyn Runtime>>,
+    /// What other layers keep here, in the order in which they came.
+    pub(crate) extensions: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,
+    /// The number of `EventLoop`s that name this loop: the last one to go closes it.
+    pub(crate) users: Cell<usize>,
+    pub(crate) pid: u32,
+}
+
+impl Core {
+    pub(crate) fn new(shared: Arc<Shared>, config: &crate::unbound::Config) -> Rc<Core> {
+        let clock = if config.virtual_clock {
+            Clock::virtual_from(shared.epoch)
+        } else {
+            Clock::system(shared.epoch)
+        };
+        let now = clock.now();
+        Rc::new(Core {
+            shared,
+            clock,
+            phase: Cell::new(Phase::Idle),
+            stopping: Cell::new(false),
+            ready: RefCell::default(),
+            timers: RefCell::default(),
+            io: RefCell::default(),
+            unpolled: Cell::new(0),
+            polled_at: Cell::new(now),
+            poll_every_iteration: config.poll_every_iteration,
+            looked_at: Cell::new(now),
+            stall: Cell::new(Duration::ZERO),
+            debug: Cell::new(config.debug),
+            slow_callback: Cell::new(config.slow_callback_duration),
+            handler: RefCell::default(),
+            runtime: OnceCell::new(),
+            extensions: RefCell::default(),
+            users: Cell::new(0),
+            pid: std::process::id(),
+        })
+    }
+
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.phase.get() == Phase::Closed
+    }
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "<EventLoop {} running={} closed={} debug={}>",
+            self.shared.id,
+            self.phase.get() == Phase::Running,
+            self.is_closed(),
+            self.debug.get()
+        )
+    }
+}

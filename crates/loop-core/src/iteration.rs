@@ -1,0 +1,434 @@
+//! One iteration. The numbers are those of `docs/iteration.md`.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::time::Duration;
+
+use loop_timers::TimerKey;
+
+use crate::clock::{EPOCH, Nanos, nanos, system_now};
+use crate::core::Core;
+use crate::current::RunGuard;
+use crate::error::{LoopError, Stuck};
+use crate::exception::{ExceptionContext, drop_quietly, panic_message, report};
+use crate::raw::{Job, RawJob};
+use crate::ready::Place;
+use crate::shared::Message;
+use crate::{EventLoop, sleep};
+
+/// With callbacks ready, a poll that would not wait is skipped for at most so many iterations in a row: the system
+/// call costs ten times what an iteration does, and one in eight costs next to nothing.
+const MOST_UNPOLLED: u32 = 8;
+
+/// The same bound in time, for iterations that are long.
+const LONGEST_UNPOLLED: Nanos = 50_000;
+
+impl EventLoop {
+    /// Runs iterations until [`stop`](EventLoop::stop) is called.
+    ///
+    /// It does not return when there is nothing left to do: other threads may still have something.
+    ///
+    /// # Errors
+    /// [`LoopError::Closed`], [`LoopError::AlreadyRunning`], [`LoopError::AnotherRunning`],
+    /// [`LoopError::Forked`] before anything ran; [`LoopError::Stuck`] in virtual time when nothing can ever happen.
+    ///
+    /// # asyncio
+    /// `loop.run_forever()`.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::{EventLoop, get_running_loop};
+    /// let event_loop = EventLoop::new()?;
+    /// event_loop.call_soon(|| get_running_loop().unwrap().stop())?;
+    /// event_loop.run_forever()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn run_forever(&self) -> Result<(), LoopError> {
+        let _running = RunGuard::enter(self.core())?;
+        self.begin();
+        tracing::debug!(loop_id = self.id(), "event loop runs");
+        loop {
+            let result = self.iterate(None);
+            if self.core().stopping.replace(false) {
+                tracing::debug!(loop_id = self.id(), "event loop stops");
+                return Ok(());
+            }
+            result?;
+        }
+    }
+
+    /// Runs one iteration; waits for at most `max_wait` if nothing is ready (`None`: for as long as it takes).
+    ///
+    /// For embedding: a program with a main loop of its own calls this, or the three steps one by one.
+    ///
+    /// # Errors
+    /// As [`run_forever`](EventLoop::run_forever).
+    ///
+    /// # asyncio
+    /// `loop._run_once()`.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// let event_loop = loop_core::EventLoop::new()?;
+    /// event_loop.run_once(Some(Duration::ZERO))?; // a look, and back
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn run_once(&self, max_wait: Option<Duration>) -> Result<(), LoopError> {
+        let _running = RunGuard::enter(self.core())?;
+        self.begin();
+        self.iterate(max_wait)
+    }
+
+    /// Steps 1 and 2 alone: waits until something is ready, for at most `max_wait`.
+    ///
+    /// Runs no callback. `false` if the wait ended without anything to do.
+    ///
+    /// # Errors
+    /// As [`run_forever`](EventLoop::run_forever).
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// let event_loop = loop_core::EventLoop::new()?;
+    /// event_loop.call_soon(|| {})?;
+    /// event_loop.poll_events(Some(Duration::ZERO))?;
+    /// event_loop.process_events()?;
+    /// assert_eq!(event_loop.process_ready()?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn poll_events(&self, max_wait: Option<Duration>) -> Result<(), LoopError> {
+        let _running = RunGuard::enter(self.core())?;
+        self.begin();
+        self.wait_for_events(max_wait)
+    }
+
+    /// Step 3 alone: turns I/O events, messages from other threads and due timers into ready callbacks.
+    ///
+    /// # Errors
+    /// As [`run_forever`](EventLoop::run_forever).
+    ///
+    /// # Examples
+    /// See [`poll_events`](EventLoop::poll_events).
+    pub fn process_events(&self) -> Result<(), LoopError> {
+        let _running = RunGuard::enter(self.core())?;
+        self.collect();
+        Ok(())
+    }
+
+    /// Step 4 alone: runs the callbacks that are ready now and says how many there were.
+    ///
+    /// # Errors
+    /// As [`run_forever`](EventLoop::run_forever).
+    ///
+    /// # Examples
+    /// See [`poll_events`](EventLoop::poll_events).
+    pub fn process_ready(&self) -> Result<usize, LoopError> {
+        let _running = RunGuard::enter(self.core())?;
+        let ready = self.core().ready.borrow().len();
+        self.run_ready();
+        Ok(ready)
+    }
+
+    /// What lay between two runs was not the loop's business.
+    fn begin(&self) {
+        let core = self.core();
+        if !core.clock.is_virtual() {
+            core.looked_at.set(core.clock.now());
+        }
+    }
+
+    fn iterate(&self, max_wait: Option<Duration>) -> Result<(), LoopError> {
+        self.wait_for_events(max_wait)?; // 1, 2
+        self.collect(); // 3
+        self.run_ready(); // 4
+        Ok(())
+    }
+
+    /// 1. How long to wait: not at all if anything is ready or the loop is stopping, else until the next deadline,
+    ///    else for ever.
+    /// 2. Poll.
+    fn wait_for_events(&self, max_wait: Option<Duration>) -> Result<(), LoopError> {
+        let core = self.core();
+        let busy = core.stopping.get()
+            || !core.ready.borrow().is_empty()
+            || core.shared.mailbox.is_notified();
+        if busy {
+            poll_without_waiting(core);
+            return Ok(());
+        }
+        let max_wait = max_wait.map(nanos);
+        let deadline = core.timers.borrow_mut().next_deadline();
+        if core.clock.is_virtual() {
+            return self.pass_virtual_time(deadline, max_wait);
+        }
+        let until_deadline = deadline.map(|deadline| {
+            let now = core.clock.now();
+            note_stall(core, now);
+            deadline.saturating_sub(now)
+        });
+        let wait = match (until_deadline, max_wait) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        if wait == Some(0) {
+            poll_without_waiting(core);
+        } else {
+            sleep::sleep(core, wait);
+            core.unpolled.set(0);
+            let now = core.clock.now();
+            core.looked_at.set(now);
+            core.polled_at.set(now);
+        }
+        Ok(())
+    }
+
+    /// In virtual time nobody waits for a timer: when nothing is ready, it is the next deadline.
+    fn pass_virtual_time(
+        &self,
+        deadline: Option<Nanos>,
+        max_wait: Option<Nanos>,
+    ) -> Result<(), LoopError> {
+        let core = self.core();
+        // What comes from outside takes real time, and comes before any deadline.
+        if core
+            .shared
+            .external
+            .load(std::sync::atomic::Ordering::Acquire)
+            > 0
+        {
+            sleep::sleep(core, None);
+            return Ok(());
+        }
+        let now = core.clock.now();
+        match (deadline, max_wait) {
+            (Some(deadline), None) => set_virtual_time(core, deadline),
+            (Some(deadline), Some(most)) => {
+                set_virtual_time(core, deadline.min(now.saturating_add(most)));
+            }
+            (None, Some(most)) => set_virtual_time(core, now.saturating_add(most)),
+            (None, None) => {
+                // A descriptor may still be ready.
+                sleep::sleep(core, Some(0));
+                let has_events = core.io.borrow().as_ref().is_some_and(|io| io.has_events());
+                if !has_events && !core.shared.mailbox.is_notified() {
+                    let waiting = core.runtime.get().map_or_else(Vec::new, |r| r.waiting());
+                    return Err(LoopError::Stuck(Stuck { waiting }));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// 3. Turn I/O events, then messages from other threads, then due timers into ready callbacks.
+    fn collect(&self) {
+        let core = self.core();
+        if let Some(io) = core.io.borrow_mut().as_mut() {
+            io.deliver(&mut core.ready.borrow_mut());
+        }
+        core.shared.mailbox.take(|message| deliver(core, message));
+        if core.timers.borrow().is_empty() {
+            return;
+        }
+        let now = core.clock.now();
+        note_stall(core, now);
+        let mut timers = core.timers.borrow_mut();
+        while let Some(key) = timers.pop_due(now) {
+            core.ready.borrow_mut().push(RawJob::new(Fire(key)));
+        }
+    }
+
+    /// 4. Run exactly as many ready callbacks as stand there now. The only place where callbacks are called.
+    fn run_ready(&self) {
+        let core = self.core();
+        let mut left = core.ready.borrow().len();
+        while left > 0 {
+            // One landing place for the whole batch: what a callback costs is what it does.
+            let result = catch_unwind(AssertUnwindSafe(|| {
+                if core.debug.get() {
+                    self.run_slowly(&mut left);
+                }
+                while left > 0 {
+                    left -= 1;
+                    let job = core.ready.borrow_mut().pop();
+                    if let Some(job) = job {
+                        job.run(self);
+                    }
+                }
+            }));
+            if let Err(panic) = result {
+                self.panicked(panic);
+            }
+        }
+    }
+
+    /// As the loop in `run_ready`, with a watch on each callback.
+    #[cold]
+    fn run_slowly(&self, left: &mut usize) {
+        let core = self.core();
+        while *left > 0 {
+            *left -= 1;
+            let Some((job, place)) = core.ready.borrow_mut().pop_with_place() else {
+                return;
+            };
+            let description = describe(&job, core, place);
+            let watch = SlowCallback {
+                core,
+                description,
+                start: system_now(),
+            };
+            job.run(self);
+            drop(watch);
+        }
+    }
+
+    /// A callback unwound. If it was a task's, the runtime makes it the task's outcome.
+    fn panicked(&self, panic: Box<dyn Any + Send>) {
+        let panic = match self.core().runtime.get() {
+            Some(runtime) => runtime.recover(panic),
+            None => Some(panic),
+        };
+        let Some(panic) = panic else { return };
+        self.call_exception_handler(
+            &ExceptionContext::new("Exception in callback").exception(panic_message(&*panic)),
+        );
+        drop_quietly(panic);
+    }
+
+    /// The last thing that a loop does. See [`close`](EventLoop::close).
+    pub(crate) fn shut_down(&self) -> Result<(), LoopError> {
+        let core = self.core();
+        {
+            let _running = RunGuard::enter(core)?;
+            // Nobody is refused before everybody who was accepted has been heard.
+            core.shared.mailbox.close(|message| deliver(core, message));
+            let (remote, local) = core.ready.borrow_mut().take_all();
+            for job in remote {
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job.run(self))) {
+                    self.panicked(panic);
+                }
+            }
+            drop_each(self, local);
+        }
+        core.phase.set(crate::core::Phase::Closed);
+        core.shared.unregister();
+        tracing::debug!(loop_id = self.id(), "event loop is closed");
+        if let Some(runtime) = core.runtime.get()
+            && let Err(panic) = catch_unwind(AssertUnwindSafe(|| runtime.close()))
+        {
+            self.panicked(panic);
+        }
+        let (remote, local) = core.ready.borrow_mut().take_all();
+        drop_each(self, remote);
+        drop_each(self, local);
+        let timers: Vec<RawJob> = core.timers.borrow_mut().drain().collect();
+        drop_each(self, timers);
+        let io = core.io.borrow_mut().take();
+        drop_each(self, [io]);
+        loop {
+            let extension = core.extensions.borrow_mut().pop();
+            let Some(extension) = extension else { break };
+            drop_each(self, [extension]);
+        }
+        Ok(())
+    }
+}
+
+/// Drops things of the user's one by one: a panic in one drop must not keep the others.
+fn drop_each<T>(event_loop: &EventLoop, values: impl IntoIterator<Item = T>) {
+    for value in values {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+            event_loop.panicked(panic);
+        }
+    }
+}
+
+fn deliver(core: &Rc<Core>, message: Message) {
+    match message {
+        Message::Call(job) => core.ready.borrow_mut().push_remote(job.into_inner()),
+        Message::Wake(key) => {
+            if let Some(runtime) = core.runtime.get() {
+                runtime.wake(key);
+            }
+        }
+    }
+}
+
+fn poll_without_waiting(core: &Core) {
+    if core.io.borrow().is_none() {
+        return; // With no descriptor there is nothing to poll.
+    }
+    let unpolled = core.unpolled.get() + 1;
+    core.unpolled.set(unpolled);
+    if !core.poll_every_iteration && unpolled < MOST_UNPOLLED {
+        let now = nanos(system_now().saturating_duration_since(core.shared.epoch)) + EPOCH;
+        if now.saturating_sub(core.polled_at.get()) < LONGEST_UNPOLLED {
+            return;
+        }
+    }
+    core.unpolled.set(0);
+    sleep::sleep(core, Some(0));
+    core.polled_at
+        .set(nanos(system_now().saturating_duration_since(core.shared.epoch)) + EPOCH);
+}
+
+fn set_virtual_time(core: &Core, to: Nanos) {
+    core.clock.jump(to);
+    core.shared
+        .virtual_now
+        .store(to, std::sync::atomic::Ordering::Release);
+}
+
+/// Remembers for how long the loop had not looked, which is what makes a timer late.
+fn note_stall(core: &Core, now: Nanos) {
+    let stall = now.saturating_sub(core.looked_at.replace(now));
+    core.stall.set(Duration::from_nanos(stall));
+}
+
+/// A timer whose time has come: its job stays in the queue of timers until it really runs, so that it can still be
+/// cancelled.
+struct Fire(TimerKey);
+
+impl Job for Fire {
+    #[inline]
+    fn run(self, event_loop: &EventLoop) {
+        let job = event_loop.core().timers.borrow_mut().remove(self.0);
+        if let Some(job) = job {
+            job.run(event_loop);
+        }
+    }
+
+    fn describe(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("timer")
+    }
+}
+
+fn describe(job: &RawJob, core: &Core, place: Option<Place>) -> String {
+    let _ = core;
+    match place {
+        Some(place) => format!("{job} scheduled at {place}"),
+        None => job.to_string(),
+    }
+}
+
+/// Reports the callback if it took long, also if it panicked.
+struct SlowCallback<'a> {
+    core: &'a Core,
+    description: String,
+    start: std::time::Instant,
+}
+
+impl Drop for SlowCallback<'_> {
+    fn drop(&mut self) {
+        let took = system_now().saturating_duration_since(self.start);
+        if took >= self.core.slow_callback.get() {
+            let text = format!(
+                "Executing <{}> took {:.3} seconds",
+                self.description,
+                took.as_secs_f64()
+            );
+            report(tracing::Level::WARN, self.core, &text);
+        }
+    }
+}

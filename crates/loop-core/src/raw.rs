@@ -1,0 +1,171 @@
+//! A job whose type is forgotten, without an allocation where it is small.
+//!
+//! The ready queue holds one of these for every callback, so its size and the cost of making it are what a
+//! callback costs: three words, two of which hold the job itself when it fits.
+
+#![expect(
+    unsafe_code,
+    reason = "a closure of two words is kept inline, which Box<dyn FnOnce()> cannot do"
+)]
+
+use std::any::type_name;
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::{ManuallyDrop, MaybeUninit, align_of, size_of};
+use std::ptr;
+
+use crate::EventLoop;
+
+/// Something that the loop can run once.
+///
+/// Every `FnOnce()` is passed as a [`Call`]; a layer above the loop (the tasks) implements this for the step of a
+/// task, which says more about itself than a closure can and is handed the loop instead of having to look for it.
+pub trait Job: 'static {
+    /// Runs it, on the loop's thread, in step 4 of an iteration.
+    fn run(self, event_loop: &EventLoop);
+
+    /// Says what it is, for reports about slow or failed callbacks.
+    ///
+    /// # Errors
+    /// Only what `f` itself returns.
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(type_name::<Self>())
+    }
+}
+
+/// A closure as a [`Job`].
+pub(crate) struct Call<F>(pub(crate) F);
+
+impl<F: FnOnce() + 'static> Job for Call<F> {
+    #[inline]
+    fn run(self, _: &EventLoop) {
+        (self.0)();
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(type_name::<F>())
+    }
+}
+
+type Words = MaybeUninit<[usize; 2]>;
+
+struct VTable {
+    run: unsafe fn(*mut Words, &EventLoop),
+    drop: unsafe fn(*mut Words),
+    describe: unsafe fn(*const Words, &mut fmt::Formatter<'_>) -> fmt::Result,
+}
+
+/// A job of a forgotten type.
+///
+/// Invariant: `words` holds a live value of the type that `vtable` was made for, inline if [`fits`] says so and
+/// as a `Box` otherwise, until `run` or `drop` consumes it.
+pub(crate) struct RawJob {
+    vtable: &'static VTable,
+    words: Words,
+    /// What is inside need not be `Send`; [`SendJob`] is the exception.
+    not_send: PhantomData<*mut ()>,
+}
+
+const fn fits<J>() -> bool {
+    size_of::<J>() <= size_of::<Words>() && align_of::<J>() <= align_of::<Words>()
+}
+
+struct Inline<J>(PhantomData<J>);
+struct Boxed<J>(PhantomData<J>);
+
+impl<J: Job> Inline<J> {
+    const VTABLE: VTable = VTable {
+        // SAFETY: (all three) the caller keeps RawJob's invariant: the words hold a live J, inline.
+        run: |words, event_loop| unsafe { words.cast::<J>().read() }.run(event_loop),
+        // SAFETY: as above.
+        drop: |words| unsafe { words.cast::<J>().drop_in_place() },
+        // SAFETY: as above.
+        describe: |words, f| unsafe { &*words.cast::<J>() }.describe(f),
+    };
+}
+
+impl<J: Job> Boxed<J> {
+    const VTABLE: VTable = VTable {
+        // SAFETY: (all three) the caller keeps RawJob's invariant: the first word is a live Box<J>.
+        run: |words, event_loop| unsafe { words.cast::<Box<J>>().read() }.run(event_loop),
+        // SAFETY: as above.
+        drop: |words| unsafe { words.cast::<Box<J>>().drop_in_place() },
+        // SAFETY: as above.
+        describe: |words, f| unsafe { &**words.cast::<Box<J>>() }.describe(f),
+    };
+}
+
+impl RawJob {
+    #[inline]
+    pub(crate) fn new<J: Job>(job: J) -> RawJob {
+        let mut words = Words::uninit();
+        let vtable = if const { fits::<J>() } {
+            // SAFETY: `fits` checked size and alignment; the words are ours and hold nothing yet.
+            unsafe { words.as_mut_ptr().cast::<J>().write(job) };
+            const { &Inline::<J>::VTABLE }
+        } else {
+            let boxed = Box::new(job);
+            // SAFETY: a Box of a sized type is one word, aligned as one.
+            unsafe { words.as_mut_ptr().cast::<Box<J>>().write(boxed) };
+            const { &Boxed::<J>::VTABLE }
+        };
+        RawJob {
+            vtable,
+            words,
+            not_send: PhantomData,
+        }
+    }
+
+    /// A job that does nothing: what stays in the queue in the place of a cancelled one.
+    pub(crate) fn nothing() -> RawJob {
+        struct Nothing;
+        impl Job for Nothing {
+            fn run(self, _: &EventLoop) {}
+        }
+        RawJob::new(Nothing)
+    }
+
+    #[inline]
+    pub(crate) fn run(self, event_loop: &EventLoop) {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: the value is live (invariant); ManuallyDrop keeps it from being dropped again.
+        unsafe { (this.vtable.run)(ptr::from_mut(&mut this.words), event_loop) }
+    }
+}
+
+impl Drop for RawJob {
+    fn drop(&mut self) {
+        // SAFETY: the value is live (invariant), and nothing uses it after this.
+        unsafe { (self.vtable.drop)(ptr::from_mut(&mut self.words)) }
+    }
+}
+
+impl fmt::Display for RawJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // SAFETY: the value is live (invariant).
+        unsafe { (self.vtable.describe)(ptr::from_ref(&self.words), f) }
+    }
+}
+
+impl fmt::Debug for RawJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{self}>")
+    }
+}
+
+/// A job that may be sent to the loop from another thread.
+#[derive(Debug)]
+pub(crate) struct SendJob(RawJob);
+
+// SAFETY: the only constructor demands that the job is Send, and a SendJob gives no shared access to it.
+unsafe impl Send for SendJob {}
+
+impl SendJob {
+    pub(crate) fn new<J: Job + Send>(job: J) -> SendJob {
+        SendJob(RawJob::new(job))
+    }
+
+    pub(crate) fn into_inner(self) -> RawJob {
+        self.0
+    }
+}

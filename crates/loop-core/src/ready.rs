@@ -1,0 +1,122 @@
+//! The ready queue: what runs in the next step 4, first in, first out.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::panic::Location;
+
+use crate::raw::RawJob;
+
+/// The place in the program that scheduled a callback.
+pub(crate) type Place = &'static Location<'static>;
+
+/// A queue in which every job has a position that is never used again, so that a position is a name for the job:
+/// cancelling needs no entry of its own in any table.
+#[derive(Debug, Default)]
+pub(crate) struct ReadyQueue {
+    jobs: VecDeque<RawJob>,
+    /// The position of the job at the front.
+    head: u64,
+    /// Where jobs were scheduled, by position; written in debug mode only.
+    places: VecDeque<(u64, Place)>,
+    /// The positions that came from other threads: those run before the loop closes.
+    remote: VecDeque<Range<u64>>,
+}
+
+impl ReadyQueue {
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    /// Adds a job at the end and says its position.
+    #[inline]
+    pub(crate) fn push(&mut self, job: RawJob) -> u64 {
+        let position = self.head + self.jobs.len() as u64;
+        self.jobs.push_back(job);
+        position
+    }
+
+    pub(crate) fn push_from(&mut self, job: RawJob, place: Place) -> u64 {
+        let position = self.push(job);
+        self.places.push_back((position, place));
+        position
+    }
+
+    /// Adds what other threads sent.
+    pub(crate) fn push_remote(&mut self, job: RawJob) {
+        let position = self.push(job);
+        match self.remote.back_mut() {
+            Some(range) if range.end == position => range.end += 1,
+            _ => self.remote.push_back(position..position + 1),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn pop(&mut self) -> Option<RawJob> {
+        let job = self.jobs.pop_front()?;
+        self.head += 1;
+        if !self.remote.is_empty() {
+            self.forget_remote();
+        }
+        Some(job)
+    }
+
+    #[cold]
+    fn forget_remote(&mut self) {
+        while self
+            .remote
+            .front()
+            .is_some_and(|range| range.end <= self.head)
+        {
+            self.remote.pop_front();
+        }
+    }
+
+    /// As [`pop`](ReadyQueue::pop), with the place that scheduled it if debug mode was on then.
+    pub(crate) fn pop_with_place(&mut self) -> Option<(RawJob, Option<Place>)> {
+        let position = self.head;
+        let job = self.pop()?;
+        while self.places.front().is_some_and(|&(at, _)| at < position) {
+            self.places.pop_front();
+        }
+        let place = match self.places.front() {
+            Some(&(at, place)) if at == position => {
+                self.places.pop_front();
+                Some(place)
+            }
+            _ => None,
+        };
+        Some((job, place))
+    }
+
+    /// Takes the job at `position` out and leaves one that does nothing. `None` if it has been popped.
+    ///
+    /// The caller drops what comes back when it no longer borrows the queue: the drop may schedule.
+    pub(crate) fn cancel(&mut self, position: u64) -> Option<RawJob> {
+        let index = usize::try_from(position.checked_sub(self.head)?).ok()?;
+        let job = self.jobs.get_mut(index)?;
+        Some(std::mem::replace(job, RawJob::nothing()))
+    }
+
+    /// Empties the queue: what came from other threads, and the rest.
+    pub(crate) fn take_all(&mut self) -> (Vec<RawJob>, Vec<RawJob>) {
+        let (mut remote, mut local) = (Vec::new(), Vec::new());
+        while let Some(job) = self.jobs.pop_front() {
+            let is_remote = self.remote.iter().any(|range| range.contains(&self.head));
+            self.head += 1;
+            if is_remote {
+                remote.push(job)
+            } else {
+                local.push(job)
+            }
+        }
+        self.places.clear();
+        self.remote.clear();
+        (remote, local)
+    }
+}

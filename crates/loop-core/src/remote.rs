@@ -1,0 +1,255 @@
+//! The loop as other threads see it.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::ThreadId;
+use std::time::Instant;
+
+use crate::EventLoop;
+use crate::clock::{Clock, system_now};
+use crate::current::{get_running_loop, with_running};
+use crate::error::LoopClosed;
+use crate::raw::{Call, Job, SendJob};
+use crate::shared::{Message, Shared, WakeHook};
+
+/// All that another thread may hold of a loop.
+///
+/// # asyncio
+/// The loop object itself, of which other threads may only use `call_soon_threadsafe`.
+#[derive(Clone)]
+pub struct LoopHandle(Arc<Shared>);
+
+impl LoopHandle {
+    pub(crate) fn new(shared: Arc<Shared>) -> LoopHandle {
+        LoopHandle(shared)
+    }
+
+    /// Schedules a callback on the loop's thread, from any thread, and wakes the loop if it sleeps.
+    ///
+    /// Works before the loop runs, and on its own thread.
+    ///
+    /// # Ordering
+    /// Calls of one thread run in their order, one at a time, behind what stands in the ready queue when the loop
+    /// looks for them, which it does in every iteration. A call that is accepted runs before the loop has closed.
+    ///
+    /// # Errors
+    /// [`LoopClosed`] with the closure, if the loop is closed.
+    ///
+    /// # asyncio
+    /// `loop.call_soon_threadsafe(callback, *args)`.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::EventLoop;
+    /// let event_loop = EventLoop::new()?;
+    /// let handle = event_loop.handle();
+    /// let thread = std::thread::spawn(move || {
+    ///     handle.call_soon_threadsafe(|| loop_core::get_running_loop().unwrap().stop()).unwrap();
+    /// });
+    /// event_loop.run_forever()?;
+    /// thread.join().unwrap();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn call_soon_threadsafe<F: FnOnce() + Send + 'static>(
+        &self,
+        callback: F,
+    ) -> Result<(), LoopClosed<F>> {
+        match self.0.mailbox.enter() {
+            None => Err(LoopClosed(callback)),
+            Some(poster) => {
+                self.0
+                    .post_as(poster, Message::Call(SendJob::new(Call(callback))));
+                Ok(())
+            }
+        }
+    }
+
+    /// Stops the loop after the iteration in which it hears of this; wakes it if it sleeps. Does nothing to a
+    /// closed loop.
+    ///
+    /// # asyncio
+    /// `loop.call_soon_threadsafe(loop.stop)`.
+    ///
+    /// # Examples
+    /// See [`EventLoop::handle`].
+    pub fn stop(&self) {
+        if let Some(poster) = self.0.mailbox.enter() {
+            self.0.post_as(poster, Message::Call(SendJob::new(Stop)));
+        }
+    }
+
+    /// Whether the loop is closed. It may be closed a moment later: only the answer of a call is sure.
+    ///
+    /// # Examples
+    /// ```
+    /// let event_loop = loop_core::EventLoop::new()?;
+    /// let handle = event_loop.handle();
+    /// event_loop.close()?;
+    /// assert!(handle.is_closed());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.0.mailbox.is_closed()
+    }
+
+    /// Whether the loop is being run, by whatever thread. It may be otherwise a moment later.
+    ///
+    /// # Examples
+    /// ```
+    /// let event_loop = loop_core::EventLoop::new()?;
+    /// assert!(!event_loop.handle().is_running());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.0.running.load(Ordering::Acquire)
+    }
+
+    /// The loop's clock. With a virtual clock, as of the last time that it moved.
+    ///
+    /// # Examples
+    /// ```
+    /// let event_loop = loop_core::EventLoop::new()?;
+    /// assert!(event_loop.time() <= event_loop.handle().time());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn time(&self) -> Instant {
+        match self.0.virtual_now() {
+            Some(now) => Clock::system(self.0.epoch).nanos_to_instant(now),
+            None => system_now(),
+        }
+    }
+
+    /// The loop's number, never used twice in a process.
+    ///
+    /// # Examples
+    /// ```
+    /// let event_loop = loop_core::EventLoop::new()?;
+    /// assert_eq!(event_loop.handle().id(), event_loop.id());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.0.id
+    }
+
+    /// The thread that the loop is bound to, once it is.
+    ///
+    /// # Examples
+    /// ```
+    /// let event_loop = loop_core::EventLoop::new()?;
+    /// assert_eq!(event_loop.handle().thread_id(), Some(std::thread::current().id()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn thread_id(&self) -> Option<ThreadId> {
+        self.0.thread_id()
+    }
+
+    /// The loop itself, on the thread where it is running and inside its run; `None` anywhere else.
+    ///
+    /// # Examples
+    /// ```
+    /// let event_loop = loop_core::EventLoop::new()?;
+    /// let handle = event_loop.handle();
+    /// assert!(handle.if_running_here().is_none());
+    /// event_loop.call_soon(move || handle.if_running_here().unwrap().stop())?;
+    /// event_loop.run_forever()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn if_running_here(&self) -> Option<EventLoop> {
+        let here = with_running(|core| core.shared.id == self.0.id).unwrap_or(false);
+        if here { get_running_loop().ok() } else { None }
+    }
+
+    /// Announces that a result will come from outside the loop: until the guard is dropped, virtual time waits for
+    /// it in real time instead of jumping ahead. With the system's clock it changes nothing.
+    ///
+    /// # Examples
+    /// ```
+    /// let event_loop = loop_core::EventLoop::builder().virtual_clock().build()?;
+    /// let handle = event_loop.handle();
+    /// let external = handle.expect_external();
+    /// std::thread::spawn(move || {
+    ///     handle.stop();
+    ///     drop(external);
+    /// });
+    /// event_loop.run_forever()?; // without the guard nothing could ever happen here
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn expect_external(&self) -> External {
+        self.0.external.fetch_add(1, Ordering::AcqRel);
+        External(self.clone())
+    }
+
+    /// Sets what is called, on the poster's thread, when something was posted while the loop was not being run:
+    /// how a host with a main loop of its own learns that it should call `run_once`. Only the first call counts;
+    /// `false` says that there was one before.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    /// static CALL_ME: AtomicBool = AtomicBool::new(false);
+    /// let event_loop = loop_core::EventLoop::new()?;
+    /// event_loop.handle().set_wake_hook(|| CALL_ME.store(true, Ordering::Release));
+    /// event_loop.handle().call_soon_threadsafe(|| {})?;
+    /// assert!(CALL_ME.load(Ordering::Acquire));
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_wake_hook(&self, hook: impl Fn() + Send + Sync + 'static) -> bool {
+        self.0.hook.set(WakeHook(Box::new(hook))).is_ok()
+    }
+}
+
+struct Stop;
+
+impl Job for Stop {
+    fn run(self, event_loop: &EventLoop) {
+        event_loop.stop();
+    }
+}
+
+/// The promise that something will come from outside a loop. See [`LoopHandle::expect_external`].
+#[derive(Debug)]
+pub struct External(LoopHandle);
+
+impl Drop for External {
+    fn drop(&mut self) {
+        self.0.0.external.fetch_sub(1, Ordering::AcqRel);
+        // A loop that waits for nothing else must look again.
+        self.0.0.post(Message::Call(SendJob::new(Call(|| {}))));
+    }
+}
+
+impl PartialEq for LoopHandle {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id == other.0.id
+    }
+}
+
+impl Eq for LoopHandle {}
+
+impl Hash for LoopHandle {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.id.hash(state);
+    }
+}
+
+impl fmt::Debug for LoopHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "<LoopHandle {} running={} closed={}>",
+            self.id(),
+            self.is_running(),
+            self.is_closed()
+        )
+    }
+}

@@ -1,0 +1,256 @@
+//! The door for a layer that runs something better than callbacks on a loop, such as tasks.
+
+use std::any::Any;
+use std::rc::{Rc, Weak};
+use std::task::Waker;
+
+use crate::EventLoop;
+use crate::core::Core;
+use crate::raw::{Job, RawJob};
+use crate::waker::WakeKey;
+
+/// What a layer of tasks (or of a language's own coroutines) tells its loop.
+///
+/// A loop has at most one, set by [`LoopRef::runtime_or_init`]. `loop-tasks` is one; an embedder that brings its
+/// own writes another.
+pub trait Runtime: Any {
+    /// Somebody called a waker made by [`LoopRef::waker`] for this key, which may be stale. Runs on the loop's
+    /// thread: at once if the call was made there, in step 3 of an iteration if it came from another thread.
+    fn wake(&self, key: WakeKey);
+
+    /// A job unwound with this panic. Returns it if it was none of the runtime's business.
+    fn recover(&self, panic: Box<dyn Any + Send>) -> Option<Box<dyn Any + Send>>;
+
+    /// The loop is closing: what is unfinished will never be finished.
+    fn close(&self);
+
+    /// What is still waiting, oldest first, for [`Stuck`](crate::Stuck).
+    fn waiting(&self) -> Vec<String>;
+}
+
+/// A reference to a loop that does not keep it open: for what lives on the loop.
+///
+/// An [`EventLoop`] is what a program holds, and the last one to be dropped closes the loop. A future that held
+/// one would keep its own loop open, so it holds this.
+#[derive(Clone, Debug)]
+pub struct LoopRef(Rc<Core>);
+
+/// A [`LoopRef`] that does not keep the memory of the loop either.
+#[derive(Clone, Debug)]
+pub struct WeakLoop(Weak<Core>);
+
+impl WeakLoop {
+    /// The loop, if its memory is still there; it may be closed.
+    ///
+    /// # Examples
+    /// ```
+    /// let event_loop = loop_core::EventLoop::new()?;
+    /// let weak = event_loop.loop_ref().downgrade();
+    /// assert!(weak.upgrade().is_some());
+    /// drop(event_loop);
+    /// assert!(weak.upgrade().is_none());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn upgrade(&self) -> Option<LoopRef> {
+        self.0.upgrade().map(LoopRef)
+    }
+}
+
+impl LoopRef {
+    pub(crate) fn new(core: Rc<Core>) -> LoopRef {
+        LoopRef(core)
+    }
+
+    /// The loop itself.
+    ///
+    /// # Examples
+    /// ```
+    /// let event_loop = loop_core::EventLoop::new()?;
+    /// assert_eq!(event_loop.loop_ref().event_loop(), event_loop);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn event_loop(&self) -> EventLoop {
+        EventLoop::from_core(Rc::clone(&self.0))
+    }
+
+    /// A reference that keeps nothing.
+    ///
+    /// # Examples
+    /// See [`WeakLoop::upgrade`].
+    #[must_use]
+    pub fn downgrade(&self) -> WeakLoop {
+        WeakLoop(Rc::downgrade(&self.0))
+    }
+
+    /// Whether both name the same loop.
+    ///
+    /// # Examples
+    /// ```
+    /// let (a, b) = (loop_core::EventLoop::new()?, loop_core::EventLoop::new()?);
+    /// assert!(a.loop_ref().same(&a.loop_ref()) && !a.loop_ref().same(&b.loop_ref()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn same(&self, other: &LoopRef) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// The loop's number, never used twice in a process.
+    ///
+    /// # Examples
+    /// ```
+    /// let event_loop = loop_core::EventLoop::new()?;
+    /// assert_eq!(event_loop.loop_ref().id(), event_loop.id());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.0.shared.id
+    }
+
+    /// Whether the loop is closed.
+    ///
+    /// # Examples
+    /// ```
+    /// let event_loop = loop_core::EventLoop::new()?;
+    /// let reference = event_loop.loop_ref();
+    /// event_loop.close()?;
+    /// assert!(reference.is_closed());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+
+    /// Puts a job at the end of the ready queue; drops it if the loop is closed.
+    ///
+    /// # Ordering
+    /// As [`EventLoop::call_soon`].
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::{EventLoop, Job};
+    /// struct Hello;
+    /// impl Job for Hello {
+    ///     fn run(self, event_loop: &EventLoop) {
+    ///         event_loop.stop();
+    ///     }
+    /// }
+    /// let event_loop = EventLoop::new()?;
+    /// event_loop.loop_ref().schedule(Hello);
+    /// event_loop.run_forever()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn schedule(&self, job: impl Job) {
+        if self.0.is_closed() {
+            return;
+        }
+        let job = RawJob::new(job);
+        self.0.ready.borrow_mut().push(job);
+    }
+
+    /// A waker that calls [`Runtime::wake`] with `key`.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::{EventLoop, WakeKey};
+    /// let event_loop = EventLoop::new()?;
+    /// let waker = event_loop.loop_ref().waker(WakeKey::new(0, 0));
+    /// drop(event_loop);
+    /// waker.wake(); // the loop is gone: nothing happens
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn waker(&self, key: WakeKey) -> Waker {
+        key.waker(self.0.shared.index)
+    }
+
+    /// The runtime of this loop, if it is an `R`.
+    ///
+    /// # Examples
+    /// See [`runtime_or_init`](Self::runtime_or_init).
+    #[must_use]
+    #[inline]
+    pub fn runtime<R: Runtime>(&self) -> Option<&R> {
+        let runtime: &dyn Any = &**self.0.runtime.get()?;
+        runtime.downcast_ref()
+    }
+
+    /// The runtime of this loop, made now if there is none.
+    ///
+    /// # Panics
+    /// If the loop has a runtime of another type.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::any::Any;
+    /// use loop_core::{EventLoop, Runtime, WakeKey};
+    /// struct Mine;
+    /// impl Runtime for Mine {
+    ///     fn wake(&self, _: WakeKey) {}
+    ///     fn recover(&self, panic: Box<dyn Any + Send>) -> Option<Box<dyn Any + Send>> {
+    ///         Some(panic)
+    ///     }
+    ///     fn close(&self) {}
+    ///     fn waiting(&self) -> Vec<String> {
+    ///         Vec::new()
+    ///     }
+    /// }
+    /// let event_loop = EventLoop::new()?;
+    /// let reference = event_loop.loop_ref();
+    /// reference.runtime_or_init(|| Mine);
+    /// assert!(reference.runtime::<Mine>().is_some());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[inline]
+    pub fn runtime_or_init<R: Runtime>(&self, make: impl FnOnce() -> R) -> &R {
+        self.0.runtime.get_or_init(|| Rc::new(make()));
+        self.runtime()
+            .expect("the loop has a runtime of another type: one layer of tasks is all it takes")
+    }
+
+    /// What another layer keeps on this loop: made at the first call, dropped when the loop closes, the newest first.
+    /// `None` if the loop is closed and has none of this type.
+    ///
+    /// # Examples
+    /// ```
+    /// #[derive(Default)]
+    /// struct Counter(std::cell::Cell<u32>);
+    /// let event_loop = loop_core::EventLoop::new()?;
+    /// let reference = event_loop.loop_ref();
+    /// reference.extension::<Counter>().unwrap().0.set(1);
+    /// assert_eq!(reference.extension::<Counter>().unwrap().0.get(), 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn extension<T: Default + 'static>(&self) -> Option<Rc<T>> {
+        let wanted = std::any::TypeId::of::<T>();
+        let found = self
+            .0
+            .extensions
+            .borrow()
+            .iter()
+            .find(|(id, _)| *id == wanted)
+            .map(|(_, x)| Rc::clone(x));
+        let any = match found {
+            Some(any) => any,
+            None if self.is_closed() => return None,
+            None => {
+                // Made before it is entered: `default` may ask for another extension.
+                let made: Rc<dyn Any> = Rc::new(T::default());
+                self.0
+                    .extensions
+                    .borrow_mut()
+                    .push((wanted, Rc::clone(&made)));
+                made
+            }
+        };
+        any.downcast().ok()
+    }
+}

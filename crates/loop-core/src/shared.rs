@@ -1,0 +1,143 @@
+//! What a loop shares with other threads, and the table that finds it by number.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::thread::{Thread, ThreadId};
+use std::time::Instant;
+
+use slab::Slab;
+
+use crate::clock::{self, EPOCH, Nanos};
+use crate::mailbox::{Mailbox, Posted, Poster};
+use crate::raw::SendJob;
+use crate::waker::WakeKey;
+
+/// What can be sent to a loop.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Call(SendJob),
+    Wake(WakeKey),
+}
+
+/// The part of a loop that other threads may touch.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// Never used again, in this process.
+    pub(crate) id: u64,
+    /// The place in the table, used again when the loop is gone: what a waker names.
+    pub(crate) index: u16,
+    pub(crate) mailbox: Mailbox<Message>,
+    /// The thread that the loop is bound to.
+    pub(crate) thread: OnceLock<Thread>,
+    /// How to wake the loop when it sleeps in its poller; without descriptors it parks its thread.
+    pub(crate) poll_waker: OnceLock<mio::Waker>,
+    pub(crate) running: AtomicBool,
+    /// Results that will come from outside the loop: virtual time must not jump past them.
+    pub(crate) external: AtomicUsize,
+    pub(crate) epoch: Instant,
+    /// Virtual time, for other threads to read; 0 if the clock is the system's.
+    pub(crate) virtual_now: AtomicU64,
+    pub(crate) hook: OnceLock<WakeHook>,
+}
+
+/// Called by the poster when a loop that somebody else polls gets its first message.
+pub(crate) struct WakeHook(pub(crate) Box<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for WakeHook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WakeHook")
+    }
+}
+
+/// Every loop of the process that has not been closed, by index.
+static LOOPS: RwLock<Slab<Arc<Shared>>> = RwLock::new(Slab::new());
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// How many loops can exist at once: a waker has 16 bits for the number of its loop.
+const MOST_LOOPS: usize = 1 << 16;
+
+impl Shared {
+    /// Makes one and enters it into the table. `None` if 65,536 loops are there already.
+    pub(crate) fn register(virtual_clock: bool) -> Option<Arc<Shared>> {
+        let mut loops = LOOPS.write().unwrap_or_else(PoisonError::into_inner);
+        if loops.len() == MOST_LOOPS {
+            return None;
+        }
+        let entry = loops.vacant_entry();
+        let shared = Arc::new(Shared {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            index: u16::try_from(entry.key()).ok()?,
+            mailbox: Mailbox::new(),
+            thread: OnceLock::new(),
+            poll_waker: OnceLock::new(),
+            running: AtomicBool::new(false),
+            external: AtomicUsize::new(0),
+            epoch: clock::system_now(),
+            virtual_now: AtomicU64::new(if virtual_clock { EPOCH } else { 0 }),
+            hook: OnceLock::new(),
+        });
+        entry.insert(Arc::clone(&shared));
+        Some(shared)
+    }
+
+    /// Takes it out of the table; wakers that still name it do nothing from now on.
+    pub(crate) fn unregister(&self) {
+        let mut loops = LOOPS.write().unwrap_or_else(PoisonError::into_inner);
+        let index = usize::from(self.index);
+        if loops.get(index).is_some_and(|shared| shared.id == self.id) {
+            loops.remove(index);
+        }
+    }
+
+    pub(crate) fn find(index: u16) -> Option<Arc<Shared>> {
+        LOOPS
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(usize::from(index))
+            .cloned()
+    }
+
+    /// Leaves a message that nobody wants back, and wakes the loop if it sleeps.
+    pub(crate) fn post(&self, message: Message) {
+        if let Some(poster) = self.mailbox.enter() {
+            self.post_as(poster, message);
+        }
+    }
+
+    /// Leaves a message and wakes the loop if it sleeps.
+    #[inline]
+    pub(crate) fn post_as(&self, poster: Poster<'_, Message>, message: Message) {
+        if poster.post(message) == Posted::Asleep {
+            self.wake();
+        } else if let Some(hook) = self.hook.get()
+            && !self.running.load(Ordering::Acquire)
+        {
+            (hook.0)();
+        }
+    }
+
+    #[cold]
+    fn wake(&self) {
+        if let Some(waker) = self.poll_waker.get()
+            && let Err(error) = waker.wake()
+        {
+            // The message is in the box, so this is a delay and not a loss; but nobody should look for it long.
+            tracing::error!(loop_id = self.id, %error, "the event loop could not be woken from its poll");
+        }
+        // Always, since the poller may have been made after the loop went to sleep without one.
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+
+    pub(crate) fn thread_id(&self) -> Option<ThreadId> {
+        self.thread.get().map(Thread::id)
+    }
+
+    pub(crate) fn virtual_now(&self) -> Option<Nanos> {
+        match self.virtual_now.load(Ordering::Acquire) {
+            0 => None,
+            now => Some(now),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What differs between systems: how precisely one can wait for descriptors.
+
+use std::io;
+use std::time::Duration;
+
+use mio::{Events, Poll};
+
+/// Waits for events for at most `wait`, to the nanosecond where the system can.
+///
+/// `epoll_wait` counts in milliseconds and mio rounds up, which would make a timer due in 100 us late by nine times
+/// that. `ppoll` on the epoll descriptor itself counts in nanoseconds.
+#[cfg(target_os = "linux")]
+pub(crate) fn wait(poll: &mut Poll, events: &mut Events, wait: Option<Duration>) -> io::Result<()> {
+    use rustix::event::{PollFd, PollFlags, Timespec};
+    use std::os::fd::{AsRawFd, BorrowedFd};
+
+    if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
+        let timeout = Timespec::try_from(wait).unwrap_or(Timespec {
+            tv_sec: i64::MAX,
+            tv_nsec: 0,
+        });
+        let fd = borrowed(poll);
+        let mut fds = [PollFd::new(&fd, PollFlags::IN)];
+        rustix::event::poll(&mut fds, Some(&timeout))?;
+        return poll.poll(events, Some(Duration::ZERO));
+    }
+    return poll.poll(events, wait);
+
+    #[expect(
+        unsafe_code,
+        reason = "mio gives out the descriptor of its poller as a number only"
+    )]
+    fn borrowed(poll: &Poll) -> BorrowedFd<'_> {
+        // SAFETY: the descriptor is the poller's own, open for as long as the poller, which outlives the borrow.
+        unsafe { BorrowedFd::borrow_raw(poll.as_raw_fd()) }
+    }
+}
+
+/// Waits for events for at most `wait`; mio rounds up to a millisecond.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn wait(poll: &mut Poll, events: &mut Events, wait: Option<Duration>) -> io::Result<()> {
+    poll.poll(events, wait)
+}
