@@ -156,7 +156,7 @@ struct Meddler {
 
 impl Meddler {
     fn meddle(&self) {
-        if let Some(future) = self.future.lock().unwrap().as_ref() {
+        if let Some(future) = self.future.lock().expect("no panic poisons it").as_ref() {
             let _ = (future.done(), future.cancel(), format!("{future:?}"));
             future.add_done_callback(|_| ());
             self.calls.fetch_add(1, Ordering::SeqCst);

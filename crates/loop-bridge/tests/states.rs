@@ -387,6 +387,10 @@ fn a_guard_may_use_the_future_and_panic() {
 fn futures_are_known_by_identity() {
     let (_promise, future) = concurrent_future::<u32>();
     let (_other_promise, other) = concurrent_future::<u32>();
+    #[expect(
+        clippy::mutable_key_type,
+        reason = "the key is the identity, which does not change"
+    )]
     let set = std::collections::HashSet::from([future.clone(), future.clone(), other.clone()]);
     assert_eq!(set.len(), 2);
     assert_ne!(future, other);

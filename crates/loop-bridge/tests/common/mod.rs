@@ -14,7 +14,7 @@ use tracing::{Event, Metadata, Subscriber};
 pub(crate) fn logged(code: impl FnOnce()) -> Vec<String> {
     let log = Log::default();
     tracing::subscriber::with_default(log.clone(), code);
-    let lines = log.0.lock().unwrap();
+    let lines = log.0.lock().expect("a log that no panic poisons");
     lines.clone()
 }
 
@@ -39,7 +39,10 @@ impl Subscriber for Log {
         }
         let mut text = Text(String::new());
         event.record(&mut text);
-        self.0.lock().unwrap().push(text.0.trim_end().to_string());
+        self.0
+            .lock()
+            .expect("a log that no panic poisons")
+            .push(text.0.trim_end().to_string());
     }
     fn enter(&self, _: &Id) {}
     fn exit(&self, _: &Id) {}
