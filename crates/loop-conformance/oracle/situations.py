@@ -1,0 +1,547 @@
+"""Small situations that programs are made of: one op, or a few that together lead into a corner.
+
+A situation is a function of the stage and the spot, registered with its family and its weight. It returns ops, or `None`
+where the stage has not what it needs.
+"""
+from stage import THINGS
+
+ALL = []
+"""(family, weight, function, whether it makes names, whether it needs room)."""
+
+WHEN = ("FIRST_COMPLETED", "FIRST_EXCEPTION", "ALL_COMPLETED")
+
+
+def situation(family, weight, *, names=False, room=0):
+    """Registers a situation. One that makes names stays out of `repeat`; one that needs room ends with the room."""
+    def register(function):
+        ALL.append((family, weight, function, names, room))
+        return function
+    return register
+
+
+# ---------------------------------------------------------------- building
+
+def scene(stage, spot):
+    """One situation, chosen by weight among those that can be here."""
+    menu = [entry for entry in ALL if entry[0] in stage.families
+            and not (entry[3] and spot.repeated) and (not entry[4] or (entry[4] <= stage.room and spot.depth < 4))]
+    while True:
+        function = stage.random.choices(menu, [entry[1] for entry in menu])[0][2]
+        ops = function(stage, spot)
+        if ops is not None:
+            stage.room -= len(ops)
+            return ops
+
+
+def scenes(stage, spot, least, most):
+    return [op for _ in range(stage.random.randint(least, most)) for op in scene(stage, spot)]
+
+
+def body(stage, spot, least=1, most=3):
+    """The body of a task: a few situations and an end."""
+    ops = scenes(stage, spot, least, most)
+    if stage.chance(0.3):
+        ops.append(["return", stage.value()])
+    elif stage.chance(0.25):
+        ops.append(stage.raise_())
+    return ops
+
+
+def spawning(stage, spot, ops=None):
+    """The op that spawns a task, which joins the pool."""
+    name = stage.name("t")
+    ops = body(stage, spot.task(name)) if ops is None else ops
+    stage.tasks.append(name)
+    return ["spawn_eager" if "eager" in stage.families and stage.chance(0.5) else "spawn", name, ops]
+
+
+def short_body(stage):
+    """A child that is soon over, so that its end meets other events."""
+    ops = [stage.nap()] if stage.chance(0.8) else []
+    if stage.chance(0.2):
+        ops.append(stage.nap())
+    return ops + [stage.pick(["return", stage.value()], stage.log(), stage.raise_())]
+
+
+def batch(stage, spot, least, most):
+    """A few children: the ops that spawn them, and their names."""
+    ops = []
+    for _ in range(stage.random.randint(least, most)):
+        ops.append(spawning(stage, spot, short_body(stage) if stage.chance(0.6) else None))
+    return ops, [op[1] for op in ops]
+
+
+def callback_ops(stage, spot):
+    """What a callback does."""
+    ops = []
+    for _ in range(stage.pick(1, 1, 2, 3)):
+        choice = stage.random.random()
+        if choice < 0.2 and stage.futures:
+            ops.append(settling(stage, stage.pick(*stage.futures)))
+        elif choice < 0.45 and "cancel" in stage.families:
+            ops.append(["cancel", stage.target(spot)])
+        elif choice < 0.65 and "sync" in stage.families and (op := poke(stage)):
+            ops.append(op)
+        elif choice < 0.75 and stage.room > 6 and spot.depth < 3 and not spot.repeated:
+            ops.append(spawning(stage, spot.deeper(timeouts=(), groups=())))
+        elif choice < 0.82 and stage.handles:
+            ops.append(["cancel_handle", stage.pick(*stage.handles)])
+        elif choice < 0.88 and not spot.repeated:
+            ops.append(stage.calling([stage.log()]))
+        elif choice < 0.92:
+            ops.append(["state", stage.target(spot)])
+        else:
+            ops.append(stage.log())
+    return ops
+
+
+def settling(stage, future):
+    if stage.chance(0.7):
+        return ["set_result", future, stage.value()]
+    return ["set_exception", future, stage.pick(*"ABC")]
+
+
+def poke(stage):
+    """A touch of a sync object that never suspends; its errors are left to the caller."""
+    what = stage.pick("event", "event", "queue")
+    name = stage.thing(what)
+    if name is None:
+        return None
+    if what == "event":
+        return [stage.pick("event_set", "event_set", "event_clear"), name]
+    return stage.pick(["put_nowait", name, stage.random.randint(0, 9)], ["get_nowait", name])
+
+
+def waiting(stage, spot):
+    """An op that waits, for use where something else will interrupt it."""
+    options = [stage.nap(), ["sleep", stage.later()]]
+    if name := stage.awaitable():
+        options += [["await", name], ["await", name]]
+        if "gather" in stage.families:
+            options.append(["shield", name])
+        if "timeouts" in stage.families:
+            options.append(["wait_for_task", stage.beat(), name])
+    if "sync" in stage.families and (use := using(stage, spot)):
+        options.append(use)
+    return stage.pick(*options)
+
+
+# ---------------------------------------------------------------- tasks
+
+@situation("basic", 5)
+def log(stage, spot):
+    return [stage.log()]
+
+
+@situation("basic", 6)
+def nap(stage, spot):
+    return [stage.nap()] + ([stage.log()] if stage.chance(0.5) else [])
+
+
+@situation("basic", 4, names=True, room=3)
+def spawn(stage, spot):
+    return [spawning(stage, spot)]
+
+
+@situation("basic", 4, names=True, room=2)
+def spawn_and_await(stage, spot):
+    ops = [spawning(stage, spot, short_body(stage))]
+    if stage.chance(0.4):
+        ops.append(stage.nap())
+    return ops + [["await", ops[0][1]]]
+
+
+@situation("basic", 4)
+def await_(stage, spot):
+    name = stage.awaitable()
+    return name and [["await", name]] * stage.pick(1, 1, 1, 2)
+
+
+@situation("basic", 1)
+def state(stage, spot):
+    return [["state", stage.target(spot)]]
+
+
+@situation("basic", 2, room=3)
+def try_(stage, spot):
+    inside = spot.deeper()
+    attempt = scenes(stage, inside, 1, 2) + ([stage.raise_()] if stage.chance(0.3) else [])
+    handlers = [[pattern, scenes(stage, inside, 0, 1) + ([["reraise"]] if stage.chance(0.2) else [])]
+                for pattern in stage.some(["A", "B", "C", "Any", "Cancelled", "Timeout", "Group", "InvalidState"], 2)]
+    final = scenes(stage, inside, 1, 1) if stage.chance(0.35) else None
+    return [["try", attempt, handlers, final]]
+
+
+@situation("basic", 1, room=2)
+def repeat(stage, spot):
+    return [["repeat", stage.pick(2, 3), scenes(stage, spot.deeper(repeated=True), 1, 2)]]
+
+
+@situation("basic", 0.3)
+def name_not_there(stage, spot):
+    return [[stage.pick("await", "state", "cancel_handle"), "nobody"], stage.log()]
+
+
+# ---------------------------------------------------------------- futures and callbacks
+
+@situation("futures", 1.5, names=True)
+def new_future(stage, spot):
+    name = stage.name("f")
+    stage.futures.append(name)
+    return [["future", name], stage.calling([settling(stage, name)])]
+
+
+@situation("futures", 2)
+def settle(stage, spot):
+    if not stage.futures:
+        return None
+    op = settling(stage, stage.pick(*stage.futures))
+    return [op] if stage.chance(0.2) else [["try", [op], [["InvalidState", []]], None]]
+
+
+@situation("futures", 2)
+def add_callback(stage, spot):
+    name = stage.awaitable()
+    return name and [["add_callback", name, stage.name("L")] for _ in range(stage.pick(1, 1, 2))]
+
+
+@situation("futures", 1)
+def result(stage, spot):
+    if not stage.futures:
+        return None
+    return [["try", [["result", stage.pick(*stage.futures)]], [["Any", []], ["Cancelled", []]], None]]
+
+
+@situation("futures", 1.5, names=True)
+def settle_and_look_at_once(stage, spot):
+    """A future that is settled and asked, awaited or cancelled within one step."""
+    name = stage.name("f")
+    ops = [["future", name], ["add_callback", name, stage.name("L")], settling(stage, name), ["state", name],
+           ["add_callback", name, stage.name("L")]]
+    stage.futures.append(name)
+    if "cancel" in stage.families:
+        ops.insert(stage.random.randint(2, len(ops)), ["cancel", name])
+    return [["try", ops + [["await", name]], [["Any", []], ["Cancelled", []]], None]]
+
+
+@situation("callbacks", 3, names=True, room=1)
+def call(stage, spot):
+    return [stage.calling(callback_ops(stage, spot)) for _ in range(stage.pick(1, 1, 2))]
+
+
+@situation("callbacks", 1)
+def cancel_handle(stage, spot):
+    return [["cancel_handle", stage.pick(*stage.handles)]] if stage.handles else None
+
+
+@situation("callbacks", 1, names=True)
+def handle_cancels_its_neighbour(stage, spot):
+    """Two callbacks due together; the first takes the second out."""
+    first, second, delay = stage.name("h"), stage.name("h"), stage.beat()
+    return [["call_later", first, delay, [stage.log(), ["cancel_handle", second]]],
+            ["call_later", second, stage.pick(delay, stage.beat()), [stage.log()]]]
+
+
+# ---------------------------------------------------------------- cancellation
+
+@situation("cancel", 4)
+def cancel(stage, spot):
+    ops = [["cancel", stage.target(spot)]]
+    if stage.chance(0.25):
+        ops.append(["cancel", stage.target(spot)])
+    if stage.chance(0.2):
+        ops.append(["await", ops[0][1]] if ops[0][1] not in (spot.me, "main") else stage.nap())
+    return ops
+
+
+@situation("cancel", 2.5, names=True)
+def cancel_from_a_callback(stage, spot):
+    """Cancels that meet the deadlines of their targets."""
+    target = stage.target(spot)
+    ops = [["cancel", target]]
+    if stage.chance(0.3):
+        ops.append(["cancel", stage.pick(target, stage.target(spot))])
+    return [stage.calling(ops) for _ in range(stage.pick(1, 1, 2))]
+
+
+@situation("cancel", 2.5)
+def cancel_self(stage, spot):
+    then = stage.pick([], [stage.nap()], [["uncancel"]], [["cancelling"]], [["uncancel"], stage.nap()], [stage.raise_()],
+                      [["cancel_self"]], [waiting(stage, spot)], [["cancel_self"], ["uncancel"], stage.nap()])
+    ops = [["cancel_self"]] + then
+    return [["try", ops, [["Cancelled", [["cancelling"]]]], None]] if stage.chance(0.35) else ops
+
+
+@situation("cancel", 1)
+def counts(stage, spot):
+    return [stage.pick(["cancelling"], ["uncancel"])]
+
+
+@situation("cancel", 4)
+def interrupted(stage, spot):
+    """A wait that refuses to be cancelled, gives in after a while, fails instead, or waits again."""
+    reply = [stage.log()] if stage.chance(0.5) else []
+    reply += stage.pick([], [["reraise"]], [stage.nap(), ["reraise"]], [["uncancel"]], [stage.nap()], [stage.raise_()],
+                        [["uncancel"], waiting(stage, spot)], [waiting(stage, spot)], [["cancel_self"], stage.nap()],
+                        [["return", stage.value()]] if not spot.groups else [])
+    final = stage.pick(None, None, [stage.nap()], [["cancelling"]])
+    return [["try", [waiting(stage, spot)], [["Cancelled", reply]], final]]
+
+
+@situation("cancel", 2, names=True, room=3)
+def cancel_a_child(stage, spot):
+    """A child that is cancelled before, while, or after it does something; then awaited."""
+    child = spawning(stage, spot, interrupted(stage, spot.task(spot.me)) + short_body(stage))
+    ops = [child] + ([stage.nap()] if stage.chance(0.7) else []) + [["cancel", child[1]]] * stage.pick(1, 1, 2)
+    if stage.chance(0.5):
+        ops.append(stage.nap())
+    return ops + [["try", [["await", child[1]]], [["Cancelled", []], ["Any", []]], None]]
+
+
+# ---------------------------------------------------------------- gather, shield, wait, as_completed
+
+@situation("gather", 3, names=True, room=3)
+def gather(stage, spot):
+    ops, names = batch(stage, spot, 0, 3)
+    if (more := stage.awaitable()) and stage.chance(0.4):
+        names.insert(stage.random.randint(0, len(names)), more)
+    name = stage.name("g")
+    op = ["gather", name, names, stage.chance(0.4)]
+    if "cancel" in stage.families and stage.chance(0.6):
+        ops.append(stage.calling([["cancel", stage.pick(name, name, *names)] for _ in range(stage.pick(1, 1, 2))]))
+    stage.gathers.append(name)
+    return ops + [["try", [op], [["Cancelled", [["state", name]]], ["Any", []]], None] if stage.chance(0.4) else op]
+
+
+@situation("gather", 2, names=True)
+def gather_of_what_there_is(stage, spot):
+    pool = stage.tasks + stage.futures + stage.gathers
+    names = stage.some(pool, 3) + (["nobody"] if stage.chance(0.1) else [])
+    names += names[:1] if stage.chance(0.15) else []
+    name = stage.name("g")
+    op = ["gather", name, names, stage.chance(0.5)]
+    stage.gathers.append(name)
+    return [op]
+
+
+@situation("gather", 2, names=True, room=4)
+def gather_met_between_its_children_and_itself(stage, spot):
+    """The children are settled in one callback, and a cancel comes within it, or just after."""
+    futures = [stage.name("f") for _ in range(stage.pick(1, 2, 2))]
+    name = stage.name("g")
+    cancel = [["cancel", stage.pick(name, spot.me)]]
+    settles = [settling(stage, future) for future in futures]
+    ops = [["future", future] for future in futures]
+    if stage.chance(0.5):
+        ops.append(stage.calling(settles + cancel))
+    else:
+        ops += [["call_soon", stage.name("h"), settles], ["call_soon", stage.name("h"), cancel]]
+    if "cancel" not in stage.families:
+        return None
+    stage.futures += futures
+    stage.gathers.append(name)
+    ops.append(["try", [["gather", name, futures, stage.chance(0.5)]], [["Cancelled", []], ["Any", []]], None])
+    return ops + [["state", name], ["cancelling"]]
+
+
+@situation("gather", 1.5)
+def shield(stage, spot):
+    name = stage.awaitable()
+    return name and [["try", [["shield", name]], [["Cancelled", [["state", name]]]], None] if stage.chance(0.5)
+                     else ["shield", name]]
+
+
+@situation("wait", 2.5, names=True, room=3)
+def wait_for_a_batch(stage, spot):
+    ops, names = batch(stage, spot, 1, 3)
+    return ops + [["wait", names, stage.pick(None, stage.beat()), stage.pick(*WHEN)]]
+
+
+@situation("wait", 1.5)
+def wait(stage, spot):
+    pool = stage.tasks + stage.futures + stage.gathers
+    return [["wait", stage.some(pool, 3) + (["nobody"] if stage.chance(0.2) else []),
+             stage.pick(None, stage.beat(), stage.later()), stage.pick(*WHEN)]]
+
+
+@situation("wait", 3, names=True, room=3)
+def as_completed_of_a_batch(stage, spot):
+    ops, names = batch(stage, spot, 1, 3)
+    names += stage.some(stage.futures, 1) if stage.chance(0.3) else []
+    if stage.chance(0.3):
+        ops.append(stage.nap())
+    return ops + [["as_completed", names, stage.pick(None, None, stage.beat())]]
+
+
+@situation("wait", 1)
+def as_completed(stage, spot):
+    return [["as_completed", stage.some(stage.tasks + stage.futures, 4), stage.pick(None, stage.later())]]
+
+
+# ---------------------------------------------------------------- groups
+
+def child_of(stage, spot, group):
+    """The op that spawns a child in a group; half of the children are soon over, many of these with an error."""
+    name = stage.name("t")
+    if stage.chance(0.5):
+        ops = short_body(stage)
+    else:
+        ops = body(stage, spot.task(name), 1, 2)
+    stage.tasks.append(name)
+    return ["tg_spawn", group, name, ops]
+
+
+@situation("groups", 5, names=True, room=4)
+def taskgroup(stage, spot):
+    name = stage.name("g")
+    inside = spot.deeper(groups=spot.groups + (name,))
+    ops = [child_of(stage, inside, name) for _ in range(stage.pick(0, 1, 1, 2, 2, 3))]
+    ops += scenes(stage, inside, 0, 2)
+    stage.old_groups.append(name)
+    if "cancel" in stage.families and stage.chance(0.3):
+        ops.append(stage.pick(["cancel_self"], ["cancel", spot.me]))
+    if stage.chance(0.2):
+        ops.append(stage.raise_())
+    op = ["taskgroup", name, ops]
+    return [["try", [op], [["Group", []], ["Cancelled", [["cancelling"], ["reraise"]]]], None] if stage.chance(0.5) else op]
+
+
+@situation("groups", 3, names=True, room=2)
+def spawn_in_a_group(stage, spot):
+    """In one around this place; the task may be a child of it itself, and the group may be over."""
+    return [child_of(stage, spot, stage.pick(*spot.groups))] if spot.groups else None
+
+
+@situation("groups", 0.7, names=True)
+def spawn_in_an_old_group(stage, spot):
+    if not stage.old_groups:
+        return None
+    return [["tg_spawn", stage.pick(*stage.old_groups), stage.name("t"), short_body(stage)]]
+
+
+@situation("groups", 1, names=True, room=4)
+def a_child_fails_as_the_body_is_cancelled(stage, spot):
+    """The child's error and the cancel of the body come at the same time, in one order or the other."""
+    if "cancel" not in stage.families:
+        return None
+    group, child, delay = stage.name("g"), stage.name("t"), stage.beat()
+    stage.tasks.append(child)
+    stage.old_groups.append(group)
+    asks = ["call_later", stage.name("h"), delay, [["cancel", spot.me]]]
+    ops = [["tg_spawn", group, child, [["sleep", delay], stage.raise_()]], waiting(stage, spot)]
+    op = ["taskgroup", group, ops[:1] + [asks] + ops[1:] if stage.chance(0.5) else [asks] + ops]
+    return [["try", [op], [["Group", [["cancelling"]]], ["Cancelled", [["cancelling"]]]], None]]
+
+
+# ---------------------------------------------------------------- timeouts
+
+@situation("timeouts", 4, names=True, room=2)
+def timeout(stage, spot):
+    name = stage.name("w")
+    inside = spot.deeper(timeouts=spot.timeouts + (name,))
+    ops = scenes(stage, inside, 1, 2)
+    stage.old_timeouts.append(name)
+    op = ["timeout", name, stage.pick(0, None, stage.beat(), stage.beat(), stage.later()), ops]
+    return [["try", [op], [["Timeout", [stage.log()]]], None] if stage.chance(0.6) else op]
+
+
+@situation("timeouts", 1.5)
+def reschedule(stage, spot):
+    """One's own timeout, or another task's, which may be over."""
+    pool = spot.timeouts * 3 + tuple(stage.old_timeouts[-2:])
+    return [["reschedule", stage.pick(*pool), stage.pick(None, stage.beat(), stage.beat())]] if pool else None
+
+
+@situation("timeouts", 1.5, names=True, room=3)
+def timeouts_within_each_other(stage, spot):
+    """Often due at the same time."""
+    outer, inner, delay = stage.name("w"), stage.name("w"), stage.beat()
+    innermost = ["timeout", inner, stage.pick(delay, stage.beat()), [waiting(stage, spot)]]
+    if stage.chance(0.5):
+        innermost = ["try", [innermost], [["Timeout", [stage.nap()]]], None]
+    op = ["timeout", outer, delay, [innermost] + ([stage.nap()] if stage.chance(0.5) else [])]
+    stage.old_timeouts += [outer, inner]
+    return [["try", [op], [["Timeout", [["cancelling"]] if "cancel" in stage.families else []]], None]]
+
+
+@situation("timeouts", 2.5, names=True, room=2)
+def wait_for(stage, spot):
+    ops = body(stage, spot.deeper(groups=()), 1, 2)
+    op = ["wait_for", stage.pick(0, stage.beat(), stage.later()), ops]
+    return [["try", [op], [["Timeout", []]], None] if stage.chance(0.5) else op]
+
+
+@situation("timeouts", 1.5)
+def wait_for_task(stage, spot):
+    name = stage.awaitable()
+    if not name:
+        return None
+    op = ["wait_for_task", stage.pick(0, stage.beat(), stage.later()), name]
+    return [["try", [op], [["Timeout", [["state", name]]], ["Any", []]], None] if stage.chance(0.5) else op]
+
+
+# ---------------------------------------------------------------- sync objects
+
+def using(stage, spot, name=None):
+    """One op on a sync object that may wait."""
+    kinds = [what for what in THINGS if stage.things[what] and (name is None or name in stage.things[what])]
+    if not kinds:
+        return None
+    what = stage.pick(*kinds)
+    name = name or stage.thing(what)
+    hold = [stage.nap() for _ in range(stage.pick(0, 1, 1, 2))] + [stage.log()]
+    if what in ("lock", "semaphore"):
+        return ["with", name, hold]
+    if what == "event":
+        return ["event_wait", name]
+    if what == "queue":
+        return stage.pick(["put", name, stage.random.randint(0, 9)], ["put", name, stage.random.randint(0, 9)], ["get", name],
+                          ["get", name], ["join_queue", name])
+    if what == "condition":
+        return stage.pick(["cond_wait", name, hold], ["cond_wait", name, hold], ["notify", name, stage.pick(1, 1, 2)])
+    return stage.random.choices([["barrier_wait", name], ["barrier_abort", name], ["barrier_reset", name]], [7, 0.7, 1])[0]
+
+
+@situation("sync", 7)
+def use(stage, spot):
+    op = using(stage, spot)
+    return op and [op]
+
+
+@situation("sync", 3)
+def touch(stage, spot):
+    op = poke(stage)
+    return op and [op if op[0].startswith("event") else ["try", [op], [["QueueFull", []], ["QueueEmpty", []]], None]]
+
+
+@situation("sync", 1.5)
+def take_and_finish(stage, spot):
+    name = stage.thing("queue")
+    return name and [["get", name], ["task_done", name]]
+
+
+@situation("sync", 1, room=3)
+def hold_and_do_more(stage, spot):
+    name = stage.thing("lock", "semaphore")
+    return name and [["with", name, scenes(stage, spot.deeper(), 1, 2)]]
+
+
+@situation("sync", 0.5, names=True)
+def new_thing(stage, spot):
+    return [stage.making(stage.pick(*THINGS))]
+
+
+@situation("sync", 2, names=True, room=4)
+def rivals(stage, spot):
+    """Tasks that want the same object, and a cancel of one as another lets go of it."""
+    name = stage.thing(*THINGS)
+    if name is None:
+        return None
+    ops = []
+    for _ in range(stage.pick(2, 2, 3)):
+        wants = [stage.nap()] if stage.chance(0.3) else []
+        ops.append(spawning(stage, spot, wants + [using(stage, spot, name)]))
+    if "cancel" in stage.families:
+        names = [op[1] for op in ops]
+        ops.append(stage.calling([["cancel", stage.pick(*names)] for _ in range(stage.pick(1, 1, 2))]))
+    return ops

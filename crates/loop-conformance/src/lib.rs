@@ -1,0 +1,31 @@
+//! The script runner: programs that must leave the traces that asyncio leaves.
+//!
+//! A *program* is a script of ops: make tasks, await them, cancel them, contend for locks. Run by
+//! CPython 3.13 in virtual time it leaves a *trace*: what happened, in which order, at which
+//! microsecond. Run by this project's loop in virtual time, it must leave the same. The *oracle* (a
+//! folder of Python beside this one) makes programs and their traces; the *corpus* keeps some of
+//! both.
+//!
+//! 1. A line is read into a [`Program`] of typed ops, or, with the trace expected of it, into an
+//!    [`Entry`].
+//! 2. Two traces are compared event by event: [`Trace::difference`] finds the first that differs.
+//!
+//! What the runner needs and the public API lacks is a gap in the API: nothing here knows the corpus.
+
+#![forbid(unsafe_code)]
+
+mod corpus;
+mod failure;
+mod program;
+mod trace;
+mod value;
+
+pub use corpus::{Entry, corpus_entries, corpus_files};
+pub use failure::{Failure, Pattern};
+pub use program::{Body, Handler, Name, Names, Next, Op, Program, When};
+pub use trace::{Difference, Event, Trace};
+pub use value::Value;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
