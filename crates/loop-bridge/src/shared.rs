@@ -30,8 +30,6 @@ pub(crate) struct Inner<T> {
     /// Whether `cancel` is accepted while the work runs.
     cancel_while_running: bool,
     slot: Slot<T>,
-    /// How many threads are blocked on the monitor: without any, finishing is no system call.
-    sleepers: usize,
     next_waker: u64,
     observers: Observers<T>,
 }
@@ -87,7 +85,6 @@ impl<T> Shared<T> {
                 state: FutureState::Pending,
                 cancel_while_running: false,
                 slot: Slot::Empty,
-                sleepers: 0,
                 next_waker: 0,
                 observers: Observers::default(),
             }),
@@ -214,7 +211,9 @@ impl<T> Shared<T> {
         if !inner.state.is_done() {
             drop(inner);
             self.check_blocking(timeout)?;
-            inner = self.sleep(self.lock(), timeout, |inner| !inner.state.is_done());
+            inner = self
+                .lock()
+                .wait_while(timeout, |inner| !inner.state.is_done());
             if !inner.state.is_done() {
                 return Err(ConcurrentError::TimedOut);
             }
@@ -301,9 +300,7 @@ impl<T> Shared<T> {
         for watch in &observers.watches {
             watch.done(inner.slot.failed(watch));
         }
-        if inner.sleepers > 0 {
-            self.monitor.notify_all();
-        }
+        inner.notify_all();
         drop(inner);
 
         if let Some(hook) = observers.on_cancel {
@@ -354,22 +351,10 @@ impl<T> Shared<T> {
             _ => false,
         };
         if lent(&inner) {
-            self.sleep(inner, None, |inner| lent(inner))
+            inner.wait_while(None, |inner| lent(inner))
         } else {
             inner
         }
-    }
-
-    fn sleep<'a>(
-        &'a self,
-        mut inner: Guard<'a, Inner<T>>,
-        timeout: Option<Duration>,
-        unchanged: impl FnMut(&mut Inner<T>) -> bool,
-    ) -> Guard<'a, Inner<T>> {
-        inner.sleepers += 1;
-        let mut inner = self.monitor.wait_while(inner, timeout, unchanged);
-        inner.sleepers -= 1;
-        inner
     }
 }
 
@@ -403,9 +388,7 @@ impl<T> Drop for Loan<'_, T> {
         if let Some(value) = self.value.take() {
             let mut inner = self.shared.lock();
             inner.slot = Slot::Value(value);
-            if inner.sleepers > 0 {
-                self.shared.monitor.notify_all();
-            }
+            inner.notify_all();
         }
     }
 }

@@ -4,10 +4,94 @@
 //! condition variable that tells of its changes. No code of a caller ever runs while one is
 //! locked, so a poisoned lock means nothing and is ignored.
 
-use std::time::Duration;
-use std::time::Instant;
+use std::ops::{Deref, DerefMut};
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
 
-pub(crate) use imp::{Guard, Monitor, ThreadId, current_thread};
+pub(crate) use imp::{ThreadId, current_thread};
+
+/// A value behind a lock, and threads that wait for it to change.
+pub(crate) struct Monitor<S> {
+    cell: imp::Mutex<Cell<S>>,
+    changed: imp::Condvar,
+}
+
+struct Cell<S> {
+    value: S,
+    /// How many threads wait. Telling nobody costs no system call.
+    sleepers: usize,
+}
+
+/// The right to the value of a locked [`Monitor`].
+pub(crate) struct Guard<'a, S> {
+    cell: imp::MutexGuard<'a, Cell<S>>,
+    changed: &'a imp::Condvar,
+}
+
+impl<S> Monitor<S> {
+    pub(crate) fn new(value: S) -> Self {
+        let cell = imp::Mutex::new(Cell { value, sleepers: 0 });
+        Monitor {
+            cell,
+            changed: imp::Condvar::new(),
+        }
+    }
+
+    pub(crate) fn lock(&self) -> Guard<'_, S> {
+        let cell = self.cell.lock().unwrap_or_else(PoisonError::into_inner);
+        Guard {
+            cell,
+            changed: &self.changed,
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut S {
+        &mut self
+            .cell
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .value
+    }
+}
+
+impl<S> Guard<'_, S> {
+    /// Wakes every thread that waits; each looks again once this guard is gone.
+    pub(crate) fn notify_all(&self) {
+        if self.cell.sleepers > 0 {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits while `unchanged` holds, and no longer than `timeout`.
+    pub(crate) fn wait_while(
+        mut self,
+        timeout: Option<Duration>,
+        mut unchanged: impl FnMut(&mut S) -> bool,
+    ) -> Self {
+        self.cell.sleepers += 1;
+        let unchanged = |cell: &mut Cell<S>| unchanged(&mut cell.value);
+        let mut cell = imp::wait_while(self.changed, self.cell, timeout, unchanged);
+        cell.sleepers -= 1;
+        Guard {
+            cell,
+            changed: self.changed,
+        }
+    }
+}
+
+impl<S> Deref for Guard<'_, S> {
+    type Target = S;
+
+    fn deref(&self) -> &S {
+        &self.cell.value
+    }
+}
+
+impl<S> DerefMut for Guard<'_, S> {
+    fn deref_mut(&mut self) -> &mut S {
+        &mut self.cell.value
+    }
+}
 
 /// The moment at which a blocking wait gives up, or never.
 #[derive(Clone, Copy, Debug)]
@@ -36,61 +120,30 @@ impl Deadline {
 
 #[cfg(not(loom))]
 mod imp {
-    use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+    use std::sync::PoisonError;
     use std::time::Duration;
 
+    pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
     pub(crate) use std::thread::ThreadId;
-
-    pub(crate) type Guard<'a, S> = MutexGuard<'a, S>;
 
     pub(crate) fn current_thread() -> ThreadId {
         std::thread::current().id()
     }
 
-    pub(crate) struct Monitor<S> {
-        state: Mutex<S>,
-        changed: Condvar,
-    }
-
-    impl<S> Monitor<S> {
-        pub(crate) fn new(state: S) -> Self {
-            Monitor {
-                state: Mutex::new(state),
-                changed: Condvar::new(),
+    pub(crate) fn wait_while<'a, S>(
+        changed: &Condvar,
+        guard: MutexGuard<'a, S>,
+        timeout: Option<Duration>,
+        unchanged: impl FnMut(&mut S) -> bool,
+    ) -> MutexGuard<'a, S> {
+        match timeout {
+            None => changed
+                .wait_while(guard, unchanged)
+                .unwrap_or_else(PoisonError::into_inner),
+            Some(timeout) => {
+                let waited = changed.wait_timeout_while(guard, timeout, unchanged);
+                waited.unwrap_or_else(PoisonError::into_inner).0
             }
-        }
-
-        pub(crate) fn lock(&self) -> Guard<'_, S> {
-            self.state.lock().unwrap_or_else(PoisonError::into_inner)
-        }
-
-        /// Waits while `unchanged` holds, and no longer than `timeout`.
-        pub(crate) fn wait_while<'a>(
-            &self,
-            guard: Guard<'a, S>,
-            timeout: Option<Duration>,
-            unchanged: impl FnMut(&mut S) -> bool,
-        ) -> Guard<'a, S> {
-            match timeout {
-                None => self
-                    .changed
-                    .wait_while(guard, unchanged)
-                    .unwrap_or_else(PoisonError::into_inner),
-                Some(timeout) => {
-                    self.changed
-                        .wait_timeout_while(guard, timeout, unchanged)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0
-                }
-            }
-        }
-
-        pub(crate) fn notify_all(&self) {
-            self.changed.notify_all();
-        }
-
-        pub(crate) fn get_mut(&mut self) -> &mut S {
-            self.state.get_mut().unwrap_or_else(PoisonError::into_inner)
         }
     }
 }
@@ -101,66 +154,50 @@ mod imp {
     use std::time::Duration;
 
     use loom::sync::atomic::{AtomicBool, Ordering};
-    use loom::sync::{Condvar, Mutex, MutexGuard};
 
+    pub(crate) use loom::sync::{Mutex, MutexGuard};
     pub(crate) use loom::thread::ThreadId;
 
-    pub(crate) type Guard<'a, S> = MutexGuard<'a, S>;
+    pub(crate) struct Condvar(Arc<loom::sync::Condvar>);
+
+    impl Condvar {
+        pub(crate) fn new() -> Self {
+            Condvar(Arc::new(loom::sync::Condvar::new()))
+        }
+
+        pub(crate) fn notify_all(&self) {
+            self.0.notify_all();
+        }
+    }
 
     pub(crate) fn current_thread() -> ThreadId {
         loom::thread::current().id()
     }
 
-    pub(crate) struct Monitor<S> {
-        state: Mutex<S>,
-        changed: Arc<Condvar>,
-    }
-
-    impl<S> Monitor<S> {
-        pub(crate) fn new(state: S) -> Self {
-            Monitor {
-                state: Mutex::new(state),
-                changed: Arc::new(Condvar::new()),
-            }
+    /// Time is a thread here: wherever the model lets it run, there the timeout is over.
+    pub(crate) fn wait_while<'a, S>(
+        changed: &Condvar,
+        mut guard: MutexGuard<'a, S>,
+        timeout: Option<Duration>,
+        mut unchanged: impl FnMut(&mut S) -> bool,
+    ) -> MutexGuard<'a, S> {
+        if timeout == Some(Duration::ZERO) {
+            return guard;
         }
-
-        pub(crate) fn lock(&self) -> Guard<'_, S> {
-            self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let expired = Arc::new(AtomicBool::new(false));
+        if timeout.is_some() {
+            let (expired, changed) = (Arc::clone(&expired), Arc::clone(&changed.0));
+            loom::thread::spawn(move || {
+                expired.store(true, Ordering::SeqCst);
+                changed.notify_all();
+            });
         }
-
-        /// Time is a thread here: wherever the model lets it run, there the timeout is over.
-        pub(crate) fn wait_while<'a>(
-            &self,
-            mut guard: Guard<'a, S>,
-            timeout: Option<Duration>,
-            mut unchanged: impl FnMut(&mut S) -> bool,
-        ) -> Guard<'a, S> {
-            if timeout == Some(Duration::ZERO) {
-                return guard;
-            }
-            let expired = Arc::new(AtomicBool::new(false));
-            if timeout.is_some() {
-                let (expired, changed) = (Arc::clone(&expired), Arc::clone(&self.changed));
-                loom::thread::spawn(move || {
-                    expired.store(true, Ordering::SeqCst);
-                    changed.notify_all();
-                });
-            }
-            while unchanged(&mut guard) && !expired.load(Ordering::SeqCst) {
-                guard = self
-                    .changed
-                    .wait(guard)
-                    .unwrap_or_else(PoisonError::into_inner);
-            }
-            guard
+        while unchanged(&mut guard) && !expired.load(Ordering::SeqCst) {
+            guard = changed
+                .0
+                .wait(guard)
+                .unwrap_or_else(PoisonError::into_inner);
         }
-
-        pub(crate) fn notify_all(&self) {
-            self.changed.notify_all();
-        }
-
-        pub(crate) fn get_mut(&mut self) -> &mut S {
-            self.state.get_mut().unwrap_or_else(PoisonError::into_inner)
-        }
+        guard
     }
 }

@@ -32,7 +32,7 @@ impl Waiter {
         let mut report = self.monitor.lock();
         report.done.push_back(position);
         report.failed |= failed;
-        self.monitor.notify_all();
+        report.notify_all();
     }
 
     /// Blocks until `enough` and gives what it has, or after `timeout` whatever there is.
@@ -43,11 +43,7 @@ impl Waiter {
         take: impl FnOnce(&mut Report) -> R,
     ) -> R {
         let report = self.monitor.lock();
-        take(
-            &mut self
-                .monitor
-                .wait_while(report, timeout, |report| !enough(report)),
-        )
+        take(&mut report.wait_while(timeout, |report| !enough(report)))
     }
 }
 
