@@ -5,6 +5,7 @@ mod key;
 mod near;
 mod queue;
 mod slots;
+mod wheel;
 
 pub use key::TimerKey;
 pub use queue::TimerQueue;

@@ -1,12 +1,15 @@
-//! The exact order of timers: a heap in which cancelled ones stay for a while.
+//! The near timers, in exact order; cancelled ones stay among them for a while.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::key::TimerKey;
 
-/// This many cancelled timers may stay beside one for each waiting timer.
+/// This many cancelled timers may stay, beside one for each waiting timer.
 const SLACK: usize = 64;
+
+/// A heap of fewer timers beats a wheel.
+const SMALL: usize = 64;
 
 /// A timer's place in the order: compared by deadline, then age (which no two timers share).
 #[derive(Clone, Copy, Debug)]
@@ -42,9 +45,12 @@ impl Ord for Entry {
     }
 }
 
-/// The heap. Its caller tells dead entries from live ones.
+/// The near timers. Its caller tells the live ones from the cancelled.
 #[derive(Debug, Default)]
 pub(crate) struct Near {
+    /// What came together, from one tick of the wheel: sorted, the first last.
+    run: Vec<Entry>,
+    /// What came one by one.
     heap: BinaryHeap<Reverse<Entry>>,
     live: usize,
 }
@@ -54,50 +60,102 @@ impl Near {
         self.live
     }
 
+    /// Whether the heap is so small that no other structure is faster.
+    #[inline]
+    pub(crate) fn is_small(&self) -> bool {
+        self.heap.len() < SMALL
+    }
+
+    #[inline]
     pub(crate) fn push(&mut self, entry: Entry) {
         self.heap.push(Reverse(entry));
         self.live += 1;
     }
 
+    /// Adds those of one tick of the wheel.
+    pub(crate) fn extend(&mut self, entries: impl Iterator<Item = Entry>) {
+        let before = self.run.len() + self.heap.len();
+        if self.run.is_empty() {
+            self.run.extend(entries);
+            self.run.sort_unstable_by_key(|&entry| Reverse(entry));
+        } else {
+            self.heap.extend(entries.map(Reverse));
+        }
+        self.live += self.run.len() + self.heap.len() - before;
+    }
+
     /// The first live entry.
-    pub(crate) fn peek(&mut self, is_live: impl Fn(TimerKey) -> bool) -> Option<Entry> {
-        while let Some(&Reverse(entry)) = self.heap.peek() {
-            if is_live(entry.key) {
-                return Some(entry);
+    #[inline]
+    pub(crate) fn first(&mut self, is_live: impl Fn(TimerKey) -> bool) -> Option<Entry> {
+        loop {
+            let first = match (self.run.last(), self.heap.peek()) {
+                (Some(run), Some(Reverse(heap))) => run.min(heap),
+                (Some(run), None) => run,
+                (None, heap) => &heap?.0,
+            };
+            let first = *first;
+            if is_live(first.key) {
+                return Some(first);
             }
-            self.heap.pop();
-        }
-        None
-    }
-
-    /// Removes the entry that [`peek`](Self::peek) has just shown.
-    pub(crate) fn pop(&mut self) {
-        if self.heap.pop().is_some() {
-            self.live -= 1;
+            self.drop_first(first);
         }
     }
 
-    /// Notes that a listed timer was cancelled, and drops dead entries before they outnumber the live ones.
+    /// Removes the entry that [`first`](Self::first) has just returned.
+    #[inline]
+    pub(crate) fn pop(&mut self, first: Entry) {
+        self.drop_first(first);
+        self.live -= 1;
+    }
+
+    /// Notes that a listed timer was cancelled, and drops cancelled ones before they outnumber the live.
     pub(crate) fn cancelled(&mut self, is_live: impl Fn(TimerKey) -> bool) {
         self.live -= 1;
-        if self.heap.len() > 2 * self.live + SLACK {
+        if self.live == 0 {
+            self.clear();
+        } else if self.run.len() + self.heap.len() > 2 * self.live + SLACK {
+            self.run.retain(|entry| is_live(entry.key));
             self.heap.retain(|Reverse(entry)| is_live(entry.key));
-            self.heap.shrink_to(2 * self.live + SLACK);
+            self.limit_memory();
         }
     }
 
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        self.live = 0;
+        self.run.clear();
+        self.heap.clear();
+        self.limit_memory();
     }
 
     pub(crate) fn shrink_to_fit(&mut self, is_live: impl Fn(TimerKey) -> bool) {
+        self.run.retain(|entry| is_live(entry.key));
         self.heap.retain(|Reverse(entry)| is_live(entry.key));
+        self.run.shrink_to_fit();
         self.heap.shrink_to_fit();
+    }
+
+    #[inline]
+    fn drop_first(&mut self, first: Entry) {
+        if self.run.last() == Some(&first) {
+            self.run.pop();
+        } else {
+            self.heap.pop();
+        }
+    }
+
+    fn limit_memory(&mut self) {
+        let room = 2 * self.live + SLACK;
+        if self.run.capacity() > 2 * room {
+            self.run.shrink_to(room);
+        }
+        if self.heap.capacity() > 2 * room {
+            self.heap.shrink_to(room);
+        }
     }
 
     /// How many entries there is room for.
     #[cfg(test)]
     pub(crate) fn capacity(&self) -> usize {
-        self.heap.capacity()
+        self.run.capacity() + self.heap.capacity()
     }
 }

@@ -3,6 +3,7 @@
 use crate::key::TimerKey;
 use crate::near::{Entry, Near};
 use crate::slots::{Place, Slots};
+use crate::wheel::{Earliest, Wheel, tick_of};
 
 /// A queue of timers in the order (deadline, age), each holding a value.
 ///
@@ -26,6 +27,7 @@ use crate::slots::{Place, Slots};
 #[derive(Debug)]
 pub struct TimerQueue<T> {
     slots: Slots<T>,
+    wheel: Wheel,
     near: Near,
 }
 
@@ -48,6 +50,7 @@ impl<T> TimerQueue<T> {
     pub fn new() -> Self {
         TimerQueue {
             slots: Slots::default(),
+            wheel: Wheel::default(),
             near: Near::default(),
         }
     }
@@ -68,13 +71,15 @@ impl<T> TimerQueue<T> {
     /// assert_eq!(timers.deadline(key), Some(1_000));
     /// ```
     pub fn insert(&mut self, deadline_ns: u64, value: T) -> TimerKey {
-        let (key, age) = self.slots.insert(deadline_ns, value, Place::Near);
-        self.near.push(Entry {
-            deadline_ns,
-            age,
-            key,
-        });
-        key
+        if self.near.is_small() || !self.wheel.takes(deadline_ns) {
+            let entry = self.slots.insert(deadline_ns, value, Place::Near);
+            self.near.push(entry);
+            entry.key
+        } else {
+            let entry = self.slots.insert(deadline_ns, value, Place::Wheel);
+            self.wheel.push(entry.key.slot, &mut self.slots);
+            entry.key
+        }
     }
 
     /// Takes a timer's value out, whether the timer waits or is due; `None` if the key is stale.
@@ -94,12 +99,16 @@ impl<T> TimerQueue<T> {
     /// assert_eq!(timers.remove(due), Some("due"));
     /// ```
     pub fn remove(&mut self, key: TimerKey) -> Option<T> {
-        let (value, _, place) = self.slots.remove(key)?;
+        let place = self.slots.get(key)?.place;
+        if place == Place::Wheel {
+            self.wheel.remove(key.slot, &mut self.slots);
+        }
+        let value = self.slots.remove(key.slot);
         if place == Place::Near {
             let slots = &self.slots;
             self.near.cancelled(|key| slots.get(key).is_some());
         }
-        Some(value)
+        value
     }
 
     /// Makes the first timer whose deadline is not after `now_ns` *due*, and returns its key.
@@ -122,14 +131,18 @@ impl<T> TimerQueue<T> {
     /// assert!(timers.contains(key)); // until it is removed
     /// ```
     pub fn pop_due(&mut self, now_ns: u64) -> Option<TimerKey> {
-        let slots = &self.slots;
-        let entry = self.near.peek(|key| slots.get(key).is_some())?;
-        if entry.deadline_ns > now_ns {
-            return None;
+        let now = tick_of(now_ns);
+        let mut first = self.first_near();
+        let last = first.map_or(now, |first| now.min(tick_of(first.deadline_ns)));
+        if self.wheel.reaches(last) {
+            self.wheel.advance(last, &mut self.slots, &mut self.near);
+            first = self.first_near();
         }
-        self.near.pop();
-        self.slots.get_mut(entry.key)?.place = Place::Due;
-        Some(entry.key)
+        self.wheel.rest_after(now);
+        let first = first.filter(|first| first.deadline_ns <= now_ns)?;
+        self.near.pop(first);
+        self.slots.at_mut(first.key.slot).place = Place::Due;
+        Some(first.key)
     }
 
     /// Returns the earliest deadline among the waiting timers: exact, cancelled and due ones do not count.
@@ -145,10 +158,21 @@ impl<T> TimerQueue<T> {
     /// assert_eq!(timers.next_deadline(), Some(2_000));
     /// ```
     pub fn next_deadline(&mut self) -> Option<u64> {
-        let slots = &self.slots;
-        self.near
-            .peek(|key| slots.get(key).is_some())
-            .map(|entry| entry.deadline_ns)
+        let first = self.first_near().map(|first| first.deadline_ns);
+        let last = first.map_or(u64::MAX, tick_of);
+        if !self.wheel.reaches(last) {
+            return first;
+        }
+        match self.wheel.earliest(last, &mut self.slots) {
+            Earliest::At(deadline_ns) => {
+                Some(first.map_or(deadline_ns, |first| first.min(deadline_ns)))
+            }
+            Earliest::Later => first,
+            Earliest::In(tick) => {
+                self.wheel.advance(tick, &mut self.slots, &mut self.near);
+                self.first_near().map(|first| first.deadline_ns)
+            }
+        }
     }
 
     /// Returns the deadline of a timer, waiting or due; `None` if the key is stale.
@@ -197,7 +221,7 @@ impl<T> TimerQueue<T> {
     /// ```
     #[must_use]
     pub fn len(&self) -> usize {
-        self.near.len()
+        self.wheel.len() + self.near.len()
     }
 
     /// Returns whether no timer waits. Due ones, whose values are still here, do not count.
@@ -230,6 +254,7 @@ impl<T> TimerQueue<T> {
     /// assert!(timers.is_empty());
     /// ```
     pub fn drain(&mut self) -> impl Iterator<Item = T> {
+        self.wheel.clear();
         self.near.clear();
         self.slots.take_all().into_iter()
     }
@@ -268,7 +293,15 @@ impl<T> TimerQueue<T> {
     pub fn shrink_to_fit(&mut self) {
         let slots = &self.slots;
         self.near.shrink_to_fit(|key| slots.get(key).is_some());
+        if self.wheel.len() == 0 {
+            self.wheel.clear();
+        }
         self.slots.shrink_to_fit();
+    }
+
+    fn first_near(&mut self) -> Option<Entry> {
+        let slots = &self.slots;
+        self.near.first(|key| slots.get(key).is_some())
     }
 }
 
