@@ -3,13 +3,17 @@
 use std::thread::ThreadId;
 use std::time::Duration;
 
+use loop_core::LoopHandle;
+
 use crate::WouldDeadlock;
 
 /// Says on which threads a blocking wait for a future can never end.
 ///
 /// Whoever makes a future gives it a guard ([`guarded_future`](crate::guarded_future)); it is
 /// asked, with no lock held, before a wait for a future that is not done would block. A
-/// [`ThreadId`] is a guard that refuses that one thread; so is any closure of the right shape.
+/// [`ThreadId`] is a guard that refuses that one thread, a [`LoopHandle`] one that refuses the
+/// thread its loop is bound to, running or not: nobody else can run that loop. Any closure of the
+/// right shape is a guard too.
 ///
 /// # Examples
 /// ```
@@ -39,6 +43,16 @@ impl BlockingGuard for ThreadId {
             Err(WouldDeadlock::new(
                 "blocking wait on the thread that produces the result",
             ))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl BlockingGuard for LoopHandle {
+    fn check(&self, _timeout: Option<Duration>) -> Result<(), WouldDeadlock> {
+        if self.thread_id() == Some(std::thread::current().id()) {
+            Err(WouldDeadlock::on_loop_thread())
         } else {
             Ok(())
         }

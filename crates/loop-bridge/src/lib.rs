@@ -21,6 +21,9 @@
 //!
 //! Threads wait for many with [`wait`] and [`as_completed`].
 //!
+//! Into a loop leads [`LoopHandle::call_soon_threadsafe`](loop_core::LoopHandle::call_soon_threadsafe); the
+//! [`call_soon_threadsafe`] of this crate gives a handle to take the call back with, from any thread.
+//!
 //! # Invariants
 //! - Every future ends: a promise that is dropped settles it, a panic is an outcome.
 //! - A future ends once, and each callback runs once.
@@ -36,6 +39,7 @@ mod awaiting;
 mod error;
 mod future;
 mod guard;
+mod handle;
 mod panicked;
 mod promise;
 mod shared;
@@ -48,6 +52,7 @@ pub use crate::awaiting::Take;
 pub use crate::error::{ConcurrentError, InvalidState, WouldDeadlock};
 pub use crate::future::ConcurrentFuture;
 pub use crate::guard::BlockingGuard;
+pub use crate::handle::{ThreadsafeHandle, call_soon_threadsafe};
 pub use crate::panicked::JobPanicked;
 pub use crate::promise::{Promise, concurrent_future, guarded_future};
 pub use crate::state::FutureState;
