@@ -76,12 +76,6 @@ impl Run {
         self
     }
 
-    /// Feeds a file to the program's standard input. By default, it is empty.
-    pub(crate) fn input(mut self, file: std::fs::File) -> Self {
-        self.command.stdin(file);
-        self
-    }
-
     fn shown_as(mut self, name: &str) -> Self {
         let args = self.shown.find(' ').map_or("", |at| &self.shown[at..]);
         self.shown = format!("{name}{args}");
@@ -89,14 +83,23 @@ impl Run {
     }
 
     /// Runs the program, its output going where this tool's goes.
-    pub(crate) fn run(mut self) -> Result<(), String> {
+    pub(crate) fn run(self) -> Result<(), String> {
+        let shown = self.shown.clone();
+        check(&shown, self.loudly()?)
+    }
+
+    /// Runs the program likewise and returns its exit code, whatever that is. A program that a
+    /// signal ended has none.
+    pub(crate) fn code(self) -> Result<Option<i32>, String> {
+        Ok(self.loudly()?.code())
+    }
+
+    fn loudly(mut self) -> Result<ExitStatus, String> {
         println!("> {}", self.shown);
         self.command
             .stdout(Stdio::inherit())
             .stderr(Stdio::inherit());
-        let shown = self.shown.clone();
-        let output = self.wait()?;
-        check(&shown, output.status)
+        Ok(self.wait()?.status)
     }
 
     /// Runs the program and returns its standard output; standard error goes where this tool's goes.

@@ -39,7 +39,7 @@ const VERBS: [(&str, &str); 15] = [
     ),
     (
         "conformance",
-        "Runs the corpus of programs whose traces asyncio left, and compares.",
+        "Runs the corpus and compares with the traces that asyncio left; `--fresh COUNT` makes new ones.",
     ),
     (
         "loom",

@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     let verb = args.next().unwrap_or_else(|| "help".to_owned());
     let rest: Vec<String> = args.collect();
     let workspace = Workspace::of_this_tool();
-    if !rest.is_empty() && verb != "bench" {
+    if !rest.is_empty() && !["bench", "conformance"].contains(&verb.as_str()) {
         eprintln!("`cargo xtask {verb}` takes no arguments; see `cargo xtask help`.");
         return ExitCode::from(2);
     }
@@ -49,7 +49,9 @@ fn main() -> ExitCode {
         "test" => built(&verb, &workspace, test::run),
         "doc" => built(&verb, &workspace, doc::run),
         "examples" => built(&verb, &workspace, examples::run),
-        "conformance" => built(&verb, &workspace, conformance::run),
+        "conformance" => built(&verb, &workspace, |workspace| {
+            conformance::run(workspace, &rest)
+        }),
         "loom" => built(&verb, &workspace, loom::run),
         "asan" => built(&verb, &workspace, asan::run),
         "bench" => built(&verb, &workspace, |workspace| bench::run(workspace, &rest)),

@@ -21,7 +21,7 @@ const STEPS: [(&str, Verb); 13] = [
     ("test", test::run),
     ("doc", doc::run),
     ("examples", examples::run),
-    ("conformance", conformance::run),
+    ("conformance", |workspace| conformance::run(workspace, &[])),
     ("loom", loom::run),
     ("asan", asan::run),
     ("bench", bench::compile),
