@@ -9,30 +9,38 @@ use crate::workspace::Workspace;
 /// memory and, at the end, leaks. It needs a nightly compiler, installed by whoever wants it.
 pub(crate) fn run(workspace: &Workspace) -> Step {
     let packages = tidy::packages_with_unsafe();
-    if packages.is_empty() {
-        return skipped("no crate holds unsafe code");
-    }
     let Some(target) = nightly_host(workspace) else {
         return skipped("no nightly toolchain: `rustup toolchain install nightly` brings one");
     };
     let folder = workspace.target()?.join("asan");
-    let mut args = vec![
-        "test",
-        "--target",
-        target.as_str(),
-        "--all-features",
-        "--lib",
-        "--tests",
-    ];
-    for package in &packages {
-        args.extend(["-p", package.as_str()]);
+    let tests = |last: &[&str]| {
+        let mut args = vec![
+            "test",
+            "--target",
+            &target,
+            "--all-features",
+            "--lib",
+            "--tests",
+        ];
+        for package in &packages {
+            args.extend(["-p", package]);
+        }
+        args.extend(last);
+        nightly(workspace, "cargo", &args)
+            .env("RUSTFLAGS", "-Zsanitizer=address")
+            .env("CARGO_TARGET_DIR", &folder)
+            .env("CARGO_NET_OFFLINE", "true")
+    };
+    let names = tests(&["--", "--list", "--format", "terse"]).stdout()?;
+    let count = names
+        .lines()
+        .filter(|line| line.ends_with(": test"))
+        .count();
+    if count == 0 {
+        return skipped(format!("no tests in {}", packages.join(", ")));
     }
-    nightly(workspace, "cargo", &args)
-        .env("RUSTFLAGS", "-Zsanitizer=address")
-        .env("CARGO_TARGET_DIR", folder)
-        .env("CARGO_NET_OFFLINE", "true")
-        .run()?;
-    passed_with(packages.join(", "))
+    tests(&["--no-fail-fast"]).run()?;
+    passed_with(format!("{count} tests of {}", packages.join(", ")))
 }
 
 /// Makes a run of a program of the nightly toolchain.

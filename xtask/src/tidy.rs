@@ -12,6 +12,7 @@ mod paths;
 mod readmes;
 mod rust;
 mod sizes;
+mod steps;
 mod tree;
 mod unsafe_code;
 mod words;
@@ -24,13 +25,14 @@ use tree::{Finding, Tree};
 pub(crate) fn run(workspace: &Workspace) -> Step {
     let tree = Tree::tracked(workspace)?;
     let packages = workspace.packages()?;
-    let checks: [(&str, Vec<Finding>); 9] = [
+    let checks: [(&str, Vec<Finding>); 10] = [
         ("layers", layers::check(&packages)),
         ("manifests", manifests::check(&tree, &packages)),
         ("lock file", lockfile::check(&tree)),
         ("paths", paths::check(&tree)),
         ("readmes", readmes::check(&tree)),
         ("sizes", sizes::check(&tree)),
+        ("steps", steps::check(&tree)),
         ("unsafe code", unsafe_code::check(&tree)),
         ("words", words::check(&tree)),
         ("house rules", houserules::check(&tree)),
