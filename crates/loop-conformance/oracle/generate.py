@@ -1,5 +1,6 @@
 """Random programs, by profile and seed."""
-import situations
+import building
+import situations  # noqa: F401 (its situations register themselves)
 from stage import THINGS, Spot, Stage
 
 
@@ -14,14 +15,14 @@ def story(stage):
     """A program of many situations: what they need, somebody who keeps things going, and main's own deeds."""
     spot = Spot("main")
     ops = props(stage)
-    promised = [situations.spawning(stage, spot, situations.body(stage, spot.task("main")))
+    promised = [building.spawning(stage, spot, building.body(stage, spot.task("main")))
                 for _ in range(stage.pick(0, 1, 1, 2))]
     ops += patrons(stage)
     while promised or stage.room > 0:
         if promised and stage.chance(0.4):
             ops.append(promised.pop())
         else:
-            ops += guarded(stage, situations.scene(stage, spot))
+            ops += guarded(stage, building.scene(stage, spot))
             stage.room -= 1
     if stage.tasks and "wait" in stage.families and stage.chance(0.5):
         ops.append(["wait", stage.tasks, stage.later() * 3, "ALL_COMPLETED"])
@@ -45,7 +46,7 @@ def patrons(stage):
     deeds = []
     for future in stage.futures:
         if stage.chance(0.75):
-            deeds.append([situations.settling(stage, future)])
+            deeds.append([building.settling(stage, future)])
     for event in stage.things["event"]:
         deeds.append([["event_set", event]])
     ops = [["call_later", stage.name("h"), stage.beat(), deed] for deed in deeds]
@@ -83,7 +84,7 @@ def contention(stage):
     """Many tasks on one kind of object; a few hands cancel, settle and time out around them."""
     kind = stage.pick("lock", "semaphore", "semaphore", "queue", "queue", "event", "condition", "condition", "barrier")
     ops = [stage.making(kind) for _ in range(stage.pick(1, 1, 1, 2))]
-    workers = [["spawn", stage.name("t"), []] for _ in range(stage.random.randint(3, 6))]
+    workers = [["spawn", stage.name("t"), []] for _ in range(stage.random.randint(3, 7))]
     names = [worker[1] for worker in workers]
     for worker in workers:
         for _ in range(stage.pick(1, 1, 2, 3)):
@@ -98,9 +99,11 @@ def fight(stage, kind, names):
     """One use of an object by one of many."""
     spot = Spot("main")
     ops = [stage.nap()] if stage.chance(0.4) else []
-    if stage.chance(0.15):
+    if stage.chance(0.1):
         ops.append(["cancel", stage.pick(*names)])
-    wants = [situations.using(stage, spot, stage.thing(kind))]
+    wants = [building.using(stage, spot, stage.thing(kind))]
+    if wants[0][0] in ("with", "cond_wait") and stage.chance(0.15):
+        wants[0][2].append(["cancel", stage.pick(*names)])
     if kind == "event" and stage.chance(0.5):
         wants.append([stage.pick("event_set", "event_clear"), stage.thing(kind)])
     if kind == "queue" and stage.chance(0.2):
@@ -120,6 +123,8 @@ def fight(stage, kind, names):
         wants = [["wait_for", stage.beat(), wants]]
     elif how < 0.72:
         wants = [["repeat", 2, wants]]
+    if stage.chance(0.35):  # In the very step in which it lets go, or hands over.
+        wants.append(["cancel", stage.pick(*names)])
     return ops + wants
 
 
@@ -133,9 +138,9 @@ def disturbance(stage, kind, names):
     if how < 0.55:
         return cancels
     if how < 0.8:
-        pokes = [poke] if kind in ("event", "queue") and (poke := situations.poke(stage)) else []
+        pokes = [poke] if kind in ("event", "queue") and (poke := building.poke(stage)) else []
         return [stage.calling(pokes + cancels if stage.chance(0.5) else cancels + pokes)]
-    wants = [situations.using(stage, spot, stage.thing(kind))]
+    wants = [building.using(stage, spot, stage.thing(kind))]
     if stage.chance(0.5):
         wants = [["timeout", stage.name("w"), stage.later(), wants]]
     return [["try", wants, [["Any", []], ["Cancelled", []]], None]]

@@ -10,18 +10,27 @@
 //!    [`Entry`].
 //! 2. Two traces are compared event by event: [`Trace::difference`] finds the first that differs.
 //!
+//! 3. A [`Tally`] runs programs, of the corpus ([`check_corpus`]) or new from the [`Oracle`], and
+//!    keeps those that failed.
+//!
 //! What the runner needs and the public API lacks is a gap in the API: nothing here knows the corpus.
 
 #![forbid(unsafe_code)]
 
+mod check;
+mod command_line;
 mod corpus;
 mod failure;
+mod oracle;
 mod program;
 mod trace;
 mod value;
 
+pub use check::{Failed, Tally, check_corpus};
+pub use command_line::command_line;
 pub use corpus::{Entry, corpus_entries, corpus_files};
 pub use failure::{Failure, Pattern};
+pub use oracle::{Oracle, PROFILES};
 pub use program::{Body, Handler, Name, Names, Next, Op, Program, When};
 pub use trace::{Difference, Event, Trace};
 pub use value::Value;
