@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use crate::EventLoop;
 use crate::core::{Core, Phase};
 use crate::error::{LoopError, NoCurrentLoop, NoRunningLoop};
+use crate::sys;
 use crate::waker::WakeKey;
 
 thread_local! {
@@ -73,14 +74,14 @@ pub fn get_event_loop() -> Result<EventLoop, NoCurrentLoop> {
     {
         return Ok(current);
     }
-    let thread = std::thread::current();
-    if thread.name() == Some("main")
-        && !CHOSEN.get()
+    if !CHOSEN.get()
+        && sys::is_main_thread()
         && let Ok(made) = EventLoop::new()
     {
         set_event_loop(Some(&made));
         return Ok(made);
     }
+    let thread = std::thread::current();
     let thread = thread
         .name()
         .map_or_else(|| format!("{:?}", thread.id()), str::to_owned);

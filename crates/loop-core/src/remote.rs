@@ -11,6 +11,7 @@ use crate::EventLoop;
 use crate::clock::{Clock, system_now};
 use crate::current::{get_running_loop, with_running};
 use crate::error::LoopClosed;
+use crate::mailbox::Poster;
 use crate::raw::{Call, Job, SendJob};
 use crate::shared::{Message, Shared, WakeHook};
 
@@ -32,7 +33,8 @@ impl LoopHandle {
     ///
     /// # Ordering
     /// Calls of one thread run in their order, one at a time, behind what stands in the ready queue when the loop
-    /// looks for them, which it does in every iteration. A call that is accepted runs before the loop has closed.
+    /// looks for them, which it does in every iteration. What a callback of the loop itself sends keeps its place
+    /// among what it schedules with `call_soon`. A call that is accepted runs before the loop has closed.
     ///
     /// # Errors
     /// [`LoopClosed`] with the closure, if the loop is closed.
@@ -59,8 +61,7 @@ impl LoopHandle {
         match self.0.mailbox.enter() {
             None => Err(LoopClosed(callback)),
             Some(poster) => {
-                self.0
-                    .post_as(poster, Message::Call(SendJob::new(Call(callback))));
+                self.post(poster, SendJob::new(Call(callback)));
                 Ok(())
             }
         }
@@ -76,7 +77,25 @@ impl LoopHandle {
     /// See [`EventLoop::handle`].
     pub fn stop(&self) {
         if let Some(poster) = self.0.mailbox.enter() {
-            self.0.post_as(poster, Message::Call(SendJob::new(Stop)));
+            self.post(poster, SendJob::new(Stop));
+        }
+    }
+
+    /// Leaves a job in the mailbox, or at once in the ready queue if the loop is running here: what its own
+    /// callbacks send keeps its place among what they schedule. Unless messages are waiting, which came first.
+    fn post(&self, poster: Poster<'_, Message>, job: SendJob) {
+        let mut job = Some(job);
+        if !self.0.mailbox.is_notified() {
+            with_running(|core| {
+                if core.shared.id == self.0.id
+                    && let Some(job) = job.take()
+                {
+                    core.ready.borrow_mut().push_remote(job.into_inner());
+                }
+            });
+        }
+        if let Some(job) = job {
+            self.0.post_as(poster, Message::Call(job));
         }
     }
 

@@ -1,4 +1,4 @@
-//! What differs between systems: how precisely one can wait for descriptors.
+//! What differs between systems: how precisely one can wait for descriptors, which thread is the main one.
 
 use std::io;
 use std::time::Duration;
@@ -40,4 +40,16 @@ pub(crate) fn wait(poll: &mut Poll, events: &mut Events, wait: Option<Duration>)
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn wait(poll: &mut Poll, events: &mut Events, wait: Option<Duration>) -> io::Result<()> {
     poll.poll(events, wait)
+}
+
+/// Whether this is the thread that the process began with.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_main_thread() -> bool {
+    rustix::thread::gettid() == rustix::process::getpid()
+}
+
+/// Whether this is the thread that the process began with, as far as its name says so: std has no other sign.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn is_main_thread() -> bool {
+    std::thread::current().name() == Some("main")
 }
