@@ -82,6 +82,7 @@ impl Near {
             self.heap.extend(entries.map(Reverse));
         }
         self.live += self.run.len() + self.heap.len() - before;
+        self.limit_memory();
     }
 
     /// The first live entry.
@@ -106,6 +107,11 @@ impl Near {
     pub(crate) fn pop(&mut self, first: Entry) {
         self.drop_first(first);
         self.live -= 1;
+        if self.live == 0 {
+            self.clear();
+        } else if self.heap.capacity() > 2 * self.room() {
+            self.limit_memory();
+        }
     }
 
     /// Notes that a listed timer was cancelled, and drops cancelled ones before they outnumber the live.
@@ -113,7 +119,7 @@ impl Near {
         self.live -= 1;
         if self.live == 0 {
             self.clear();
-        } else if self.run.len() + self.heap.len() > 2 * self.live + SLACK {
+        } else if self.run.len() + self.heap.len() > self.room() {
             self.run.retain(|entry| is_live(entry.key));
             self.heap.retain(|Reverse(entry)| is_live(entry.key));
             self.limit_memory();
@@ -143,8 +149,14 @@ impl Near {
         }
     }
 
+    /// How many entries there may be, live and cancelled.
+    fn room(&self) -> usize {
+        2 * self.live + SLACK
+    }
+
+    /// Gives memory back of which more than half is not needed for a while.
     fn limit_memory(&mut self) {
-        let room = 2 * self.live + SLACK;
+        let room = self.room();
         if self.run.capacity() > 2 * room {
             self.run.shrink_to(room);
         }

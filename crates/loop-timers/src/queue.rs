@@ -1,5 +1,7 @@
 //! The timer queue: what the parts do together.
 
+use std::fmt;
+
 use crate::key::TimerKey;
 use crate::near::{Entry, Near};
 use crate::slots::{Place, Slots};
@@ -24,7 +26,6 @@ use crate::wheel::{Earliest, Wheel, tick_of};
 /// }
 /// assert_eq!(fired, ["first", "second"]);
 /// ```
-#[derive(Debug)]
 pub struct TimerQueue<T> {
     slots: Slots<T>,
     wheel: Wheel,
@@ -34,6 +35,16 @@ pub struct TimerQueue<T> {
 impl<T> Default for TimerQueue<T> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl<T> fmt::Debug for TimerQueue<T> {
+    /// Shows counts: values need not be `Debug`, and there may be very many.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TimerQueue")
+            .field("waiting", &self.len())
+            .field("due", &(self.slots.len() - self.len()))
+            .finish_non_exhaustive()
     }
 }
 
@@ -309,16 +320,68 @@ impl<T> TimerQueue<T> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn cancelled_timers_leave_nothing_behind() {
+    const HOUR: u64 = 3_600_000_000_000;
+
+    /// Inserts and cancels a million timers beside a thousand that stay, and checks what memory is left.
+    fn cancel_a_million(deadline_ns: impl Fn(u64) -> u64, now_ns: u64) {
         let mut timers = TimerQueue::new();
-        let kept: Vec<_> = (0..1_000).map(|at| timers.insert(at, at)).collect();
-        for at in 0..1_000_000 {
-            let key = timers.insert(3_600_000_000_000 + at, at);
-            assert_eq!(timers.remove(key), Some(at));
+        timers.pop_due(now_ns);
+        let kept: Vec<_> = (0..1_000).map(|n| timers.insert(HOUR + n, n)).collect();
+        for n in 0..1_000_000 {
+            let key = timers.insert(deadline_ns(n), n);
+            assert_eq!(timers.remove(key), Some(n));
         }
         assert_eq!(timers.len(), kept.len());
         assert!(timers.capacity() <= 2 * kept.len() + 100);
-        assert!(timers.near.capacity() <= 4 * kept.len() + 200);
+        assert!(timers.near.capacity() <= 4 * kept.len() + 300);
+        assert!(kept.iter().all(|&key| timers.contains(key)));
+    }
+
+    #[test]
+    fn cancelled_far_timers_leave_nothing_behind() {
+        cancel_a_million(|n| HOUR + n, 0);
+        cancel_a_million(|_| u64::MAX, 0);
+    }
+
+    #[test]
+    fn cancelled_near_timers_leave_little_behind() {
+        cancel_a_million(|n| n, HOUR / 2);
+        cancel_a_million(|n| 2 * HOUR + n, 3 * HOUR);
+    }
+
+    #[test]
+    fn a_million_timers_at_once_leave_nothing_behind() {
+        for now_ns in [0, 2 * HOUR] {
+            let mut timers = TimerQueue::new();
+            timers.pop_due(now_ns);
+            let kept = timers.insert(HOUR, 0);
+            let keys: Vec<_> = (1..=1_000_000)
+                .map(|n| timers.insert(HOUR + n, n))
+                .collect();
+            for key in keys {
+                timers.remove(key);
+            }
+            assert!(timers.capacity() <= 4_096);
+            assert!(timers.near.capacity() <= 300);
+            assert_eq!(timers.remove(kept), Some(0));
+        }
+    }
+
+    #[test]
+    fn fired_timers_leave_nothing_behind() {
+        let mut timers = TimerQueue::new();
+        for n in 0..100_000 {
+            timers.insert(HOUR, n);
+        }
+        let mut fired = 0;
+        while let Some(key) = timers.pop_due(HOUR) {
+            assert_eq!(timers.remove(key), Some(fired));
+            fired += 1;
+        }
+        assert_eq!(fired, 100_000);
+        assert!(timers.capacity() <= 4_096);
+        timers.insert(HOUR, 0);
+        timers.pop_due(HOUR);
+        assert!(timers.near.capacity() <= 300);
     }
 }

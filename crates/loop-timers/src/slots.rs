@@ -170,6 +170,11 @@ impl<T> Slots<T> {
         values
     }
 
+    /// How many timers there are.
+    pub(crate) fn len(&self) -> usize {
+        self.occupied
+    }
+
     /// How many timers there is room for.
     pub(crate) fn capacity(&self) -> usize {
         self.slots.capacity()

@@ -14,8 +14,8 @@ const YEAR: u64 = 365 * 24 * 3_600 * SECOND;
 #[derive(Clone, Debug)]
 enum Op {
     Insert(Deadline),
-    /// This many timers at one deadline.
-    Burst(Deadline, u8),
+    /// This many timers, the first at this deadline, and so far apart (also not at all).
+    Burst(Deadline, u8, u64),
     Remove(usize),
     RemoveEarliest,
     /// Takes a timer out and inserts it again: what a loop does to an idle timeout.
@@ -23,6 +23,7 @@ enum Op {
     /// Moves the clock, perhaps back, and makes up to so many timers due.
     Pop(Step, u8),
     NextDeadline,
+    RemoveMany(u8),
     Drain,
     Shrink,
 }
@@ -78,15 +79,16 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn op() -> impl Strategy<Value = Op> {
+    let apart = prop_oneof![Just(0), 1..100u64, 0..10 * MS, 0..SECOND];
     prop_oneof![
         16 => deadline().prop_map(Op::Insert),
-        2 => (deadline(), 1u8..80).prop_map(|(deadline, count)| Op::Burst(deadline, count)),
+        4 => (deadline(), 1u8..100, apart).prop_map(|(first, count, apart)| Op::Burst(first, count, apart)),
         6 => any::<usize>().prop_map(Op::Remove),
         3 => Just(Op::RemoveEarliest),
         4 => (any::<usize>(), deadline()).prop_map(|(nth, deadline)| Op::Reset(nth, deadline)),
         10 => (step(), 0u8..20).prop_map(|(step, most)| Op::Pop(step, most)),
         8 => Just(Op::NextDeadline),
-        1 => Just(Op::Drain),
+        1 => (0..100u8).prop_map(|n| if n < 20 { Op::Drain } else { Op::RemoveMany(n) }),
         1 => Just(Op::Shrink),
     ]
 }
@@ -187,12 +189,15 @@ impl Pair {
     fn apply(&mut self, op: &Op) {
         match op {
             Op::Insert(deadline) => self.insert(self.resolve(deadline)),
-            Op::Burst(deadline, count) => {
-                let deadline = self.resolve(deadline);
-                (0..*count).for_each(|_| self.insert(deadline));
+            Op::Burst(first, count, apart) => {
+                let first = self.resolve(first);
+                for n in 0..u64::from(*count) {
+                    self.insert(first.saturating_add(n * apart));
+                }
             }
             Op::Remove(nth) => self.remove(*nth),
             Op::RemoveEarliest => self.remove(0),
+            Op::RemoveMany(count) => (0..*count).for_each(|n| self.remove(usize::from(n) * 7)),
             Op::Reset(nth, deadline) => {
                 self.remove(*nth);
                 self.insert(self.resolve(deadline));
@@ -246,7 +251,7 @@ impl Pair {
 fn config() -> ProptestConfig {
     match std::env::var_os("PROPTEST_CASES") {
         Some(_) => ProptestConfig::default(),
-        None => ProptestConfig::with_cases(400),
+        None => ProptestConfig::with_cases(250),
     }
 }
 
