@@ -2,7 +2,8 @@
 //! the rest (what asyncio does).
 //!
 //! `cargo run --release -p loop-timers --example measure` prints, for each workload, the median time of one operation and
-//! the ratio to the queue's; a word after `--` picks the workloads whose names contain it. The contestants take turns, so that whatever else the machine does hits all of them.
+//! the median ratio to the queue's; a word after `--` picks the workloads whose names contain it. The contestants take
+//! turns, so that whatever else the machine does hits all of them.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -15,7 +16,7 @@ const US: u64 = 1_000;
 const MS: u64 = 1_000 * US;
 const SECOND: u64 = 1_000 * MS;
 const MANY: u64 = 100_000;
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 25;
 
 /// What a loop's callback handle takes up.
 type Value = [u64; 2];
@@ -342,8 +343,9 @@ fn compare(name: &str, queue: Work<TimerQueue<Value>>, tree: Work<Tree>, heap: W
         trees.push(tree(&mut Tree::default(), &mut random()));
         heaps.push(heap(&mut LazyHeap::default(), &mut random()));
     }
+    let ratio = |times: &[f64]| median(times.iter().zip(&queues).map(|(a, b)| a / b).collect());
+    let (tree_ratio, heap_ratio) = (ratio(&trees), ratio(&heaps));
     let (queue, tree, heap) = (median(queues), median(trees), median(heaps));
-    let (tree_ratio, heap_ratio) = (tree / queue, heap / queue);
     println!("{name:<42} {queue:>7.1} {tree:>7.1} {heap:>7.1} {tree_ratio:>7.2} {heap_ratio:>7.2}");
 }
 

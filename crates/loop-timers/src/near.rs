@@ -85,6 +85,16 @@ impl Near {
         self.limit_memory();
     }
 
+    /// Whether a deadline has come, be it that of a cancelled timer.
+    #[inline]
+    pub(crate) fn reaches(&self, now_ns: u64) -> bool {
+        let run = self.run.last().is_some_and(|run| run.deadline_ns <= now_ns);
+        run || self
+            .heap
+            .peek()
+            .is_some_and(|Reverse(heap)| heap.deadline_ns <= now_ns)
+    }
+
     /// The first live entry.
     #[inline]
     pub(crate) fn first(&mut self, is_live: impl Fn(TimerKey) -> bool) -> Option<Entry> {

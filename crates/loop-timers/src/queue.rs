@@ -141,19 +141,16 @@ impl<T> TimerQueue<T> {
     /// assert_eq!(timers.pop_due(1_000), None); // once
     /// assert!(timers.contains(key)); // until it is removed
     /// ```
+    #[inline]
     pub fn pop_due(&mut self, now_ns: u64) -> Option<TimerKey> {
+        // A loop asks in every iteration, and mostly in vain: then no slot is touched.
         let now = tick_of(now_ns);
-        let mut first = self.first_near();
-        let last = first.map_or(now, |first| now.min(tick_of(first.deadline_ns)));
-        if self.wheel.reaches(last) {
-            self.wheel.advance(last, &mut self.slots, &mut self.near);
-            first = self.first_near();
+        if self.near.reaches(now_ns) || self.wheel.reaches(now) {
+            self.pop_reached(now_ns)
+        } else {
+            self.wheel.rest_after(now);
+            None
         }
-        self.wheel.rest_after(now);
-        let first = first.filter(|first| first.deadline_ns <= now_ns)?;
-        self.near.pop(first);
-        self.slots.at_mut(first.key.slot).place = Place::Due;
-        Some(first.key)
     }
 
     /// Returns the earliest deadline among the waiting timers: exact, cancelled and due ones do not count.
@@ -310,6 +307,23 @@ impl<T> TimerQueue<T> {
         self.slots.shrink_to_fit();
     }
 
+    /// Makes the first timer due, if it is: there may be one.
+    fn pop_reached(&mut self, now_ns: u64) -> Option<TimerKey> {
+        let now = tick_of(now_ns);
+        let mut first = self.first_near();
+        let last = first.map_or(now, |first| now.min(tick_of(first.deadline_ns)));
+        if self.wheel.reaches(last) {
+            self.wheel.advance(last, &mut self.slots, &mut self.near);
+            first = self.first_near();
+        }
+        self.wheel.rest_after(now);
+        let first = first.filter(|first| first.deadline_ns <= now_ns)?;
+        self.near.pop(first);
+        self.slots.at_mut(first.key.slot).place = Place::Due;
+        Some(first.key)
+    }
+
+    /// The first live entry among the near timers.
     fn first_near(&mut self) -> Option<Entry> {
         let slots = &self.slots;
         self.near.first(|key| slots.get(key).is_some())

@@ -33,8 +33,8 @@ const BUCKETS: usize = 1 << LEVEL_BITS;
 /// Where the levels end: no deadline has such a tick.
 const END: u64 = 1 << (u64::BITS - TICK_BITS);
 
-/// A bucket of so many timers is searched for its earliest; a larger one is split into those of the level below.
-const SEARCHED: usize = 32;
+/// A bucket of fewer timers is searched for its earliest; a larger one is split into those of the level below.
+const MANY: usize = 32;
 
 /// The wheel. It lists slots; the timers themselves are in [`Slots`].
 #[derive(Debug)]
@@ -104,6 +104,7 @@ fn digit(tick: u64, level: usize) -> usize {
 }
 
 impl Wheel {
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -115,6 +116,7 @@ impl Wheel {
     }
 
     /// Whether there may be timers in this tick, or before.
+    #[inline]
     pub(crate) fn reaches(&self, tick: u64) -> bool {
         self.len > 0 && self.horizon <= tick
     }
@@ -208,6 +210,7 @@ impl Wheel {
     }
 
     /// Puts the horizon after this tick if there are no timers, even if that is back.
+    #[inline]
     pub(crate) fn rest_after(&mut self, tick: u64) {
         if self.len == 0 {
             self.horizon = tick + 1;
@@ -252,7 +255,7 @@ impl Wheel {
     fn search<T>(&self, bucket: Bucket, slots: &Slots<T>) -> Option<u64> {
         let mut slot = self.heads[bucket.index()];
         let mut earliest = None;
-        for _ in 0..SEARCHED {
+        for _ in 0..MANY {
             if slot == NONE {
                 return earliest;
             }
