@@ -375,6 +375,7 @@ fn poll_without_waiting(core: &Core) {
 
 fn set_virtual_time(core: &Core, to: Nanos) {
     core.clock.jump(to);
+    core.looked_at.set(to); // a jump is not a stall
     core.shared
         .virtual_now
         .store(to, std::sync::atomic::Ordering::Release);

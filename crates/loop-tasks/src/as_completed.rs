@@ -1,0 +1,220 @@
+//! Futures in the order in which they are done.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use loop_core::{LoopRef, TimerHandle};
+
+use crate::callbacks::{Callback, Listener};
+use crate::cell::AnyFuture;
+use crate::ensure::EnsureFuture;
+use crate::future::{CallbackToken, LoopFuture};
+use crate::timeout::Elapsed;
+use crate::wait_one::Signal;
+
+/// Gives futures in the order in which they are done, each once; what is done already, in the order given.
+///
+/// Coroutines become tasks. After `timeout`, [`next`](AsCompleted::next) gives [`Elapsed`] for each that is not
+/// done; those go on. Dropping the iterator cancels nothing.
+///
+/// # Panics
+/// If no loop is running in this thread and none is current.
+///
+/// # asyncio
+/// `asyncio.as_completed(aws, timeout=)` as in 3.13, which gives the futures themselves.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use loop_core::EventLoop;
+/// use loop_tasks::{LoopExt, as_completed, sleep_result};
+/// let event_loop = EventLoop::builder().virtual_clock().build()?;
+/// event_loop.run_until_complete(async {
+///     let mut jobs = as_completed([3, 1, 2].map(|n| sleep_result(Duration::from_secs(n), n)), None);
+///     let mut order = Vec::new();
+///     while let Some(job) = jobs.next().await {
+///         order.push(job.unwrap().result().unwrap().unwrap());
+///     }
+///     assert_eq!(order, [1, 2, 3]);
+/// })?;
+/// # event_loop.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[track_caller]
+pub fn as_completed<A: EnsureFuture>(
+    awaitables: impl IntoIterator<Item = A>,
+    timeout: Option<Duration>,
+) -> AsCompleted<A::Handle> {
+    let event_loop = match loop_core::get_event_loop() {
+        Ok(event_loop) => event_loop,
+        Err(error) => panic!("{error} as_completed needs a loop that is running or current"),
+    };
+    let mut handles: Vec<A::Handle> = Vec::new();
+    let mut seen = std::collections::HashSet::new();
+    for awaitable in awaitables {
+        let handle = awaitable.ensure_future(&event_loop);
+        if seen.insert(any(&handle).address()) {
+            handles.push(handle);
+        }
+    }
+    let shared = Rc::new(Shared {
+        owner: event_loop.loop_ref(),
+        finished: RefCell::default(),
+        waiter: RefCell::default(),
+        todo: RefCell::default(),
+        timer: RefCell::default(),
+    });
+    for (index, handle) in handles.iter().enumerate() {
+        let future = any(handle).clone();
+        let token = future.listen(Callback::Tell(
+            Rc::clone(&shared) as Rc<dyn Listener>,
+            index,
+        ));
+        shared.todo.borrow_mut().push((index, future, token));
+    }
+    if let Some(timeout) = timeout.filter(|_| !handles.is_empty()) {
+        let late = Rc::downgrade(&shared);
+        let timer = event_loop.call_later(timeout, move || {
+            if let Some(shared) = late.upgrade() {
+                shared.time_is_over();
+            }
+        });
+        shared.timer.replace(timer.ok());
+    }
+    AsCompleted {
+        left: handles.len(),
+        handles,
+        shared,
+    }
+}
+
+fn any<T: 'static, H: AsRef<LoopFuture<T>>>(handle: &H) -> &AnyFuture {
+    handle.as_ref().any()
+}
+
+/// The iterator of [`as_completed`].
+pub struct AsCompleted<H> {
+    handles: Vec<H>,
+    left: usize,
+    shared: Rc<Shared>,
+}
+
+struct Shared {
+    owner: LoopRef,
+    /// What is done and has not been given yet; `None` for one that was not done in time.
+    finished: RefCell<VecDeque<Option<usize>>>,
+    waiter: RefCell<Option<Signal>>,
+    todo: RefCell<Vec<(usize, AnyFuture, CallbackToken)>>,
+    timer: RefCell<Option<TimerHandle>>,
+}
+
+impl Shared {
+    fn put(&self, item: Option<usize>) {
+        self.finished.borrow_mut().push_back(item);
+        let waiter = self.waiter.take();
+        if let Some(waiter) = waiter {
+            waiter.set();
+        }
+    }
+
+    fn time_is_over(&self) {
+        let todo = self.todo.take();
+        for (_, future, token) in todo {
+            future.unlisten(token);
+            self.put(None);
+        }
+    }
+
+    fn stop_timer(&self) {
+        if let Some(timer) = self.timer.take() {
+            timer.cancel();
+        }
+    }
+}
+
+impl Listener for Shared {
+    fn done(&self, index: usize, _: &AnyFuture) {
+        {
+            let mut todo = self.todo.borrow_mut();
+            let Some(at) = todo.iter().position(|(other, _, _)| *other == index) else {
+                return; // The time was over first.
+            };
+            todo.remove(at);
+        }
+        self.put(Some(index));
+        if self.todo.borrow().is_empty() {
+            self.stop_timer();
+        }
+    }
+}
+
+impl<H: Clone> AsCompleted<H> {
+    /// Waits for the next one; `None` when all have been given.
+    ///
+    /// # Errors
+    /// [`Elapsed`] for one that was not done in time.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, it counts as one that was given.
+    ///
+    /// # Examples
+    /// See [`as_completed`].
+    pub async fn next(&mut self) -> Option<Result<H, Elapsed>> {
+        if self.left == 0 {
+            return None;
+        }
+        self.left -= 1;
+        loop {
+            let item = self.shared.finished.borrow_mut().pop_front();
+            match item {
+                Some(Some(index)) => return Some(Ok(self.handles[index].clone())),
+                Some(None) => {
+                    return Some(Err(Elapsed::new(self.shared.owner.event_loop().stall())));
+                }
+                None => {}
+            }
+            let signal = Signal::new(&self.shared.owner);
+            self.shared.waiter.replace(Some(signal.clone()));
+            signal.wait().await;
+        }
+    }
+
+    /// How many have not been given yet.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::EventLoop;
+    /// use loop_tasks::{LoopExt, as_completed};
+    /// let event_loop = EventLoop::new()?;
+    /// event_loop.run_until_complete(async {
+    ///     assert_eq!(as_completed([async {}], None).remaining(), 1);
+    /// })?;
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn remaining(&self) -> usize {
+        self.left
+    }
+}
+
+impl<H> Drop for AsCompleted<H> {
+    fn drop(&mut self) {
+        self.shared.stop_timer();
+        let todo = self.shared.todo.take();
+        for (_, future, token) in todo {
+            future.unlisten(token);
+        }
+    }
+}
+
+impl<H> fmt::Debug for AsCompleted<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsCompleted")
+            .field("left", &self.left)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,119 @@
+//! What is to happen when a future is settled.
+
+use std::fmt;
+use std::rc::Rc;
+use std::task::Waker;
+
+use loop_core::{EventLoop, Job};
+
+use crate::cell::AnyFuture;
+use crate::step;
+
+/// Somebody who waits for many futures and tells them apart by a number: a gather, a group.
+pub(crate) trait Listener: 'static {
+    fn done(&self, index: usize, future: &AnyFuture);
+}
+
+/// One callback of a future.
+pub(crate) enum Callback {
+    /// The task that awaits it takes its next step.
+    Step(AnyFuture),
+    /// It is awaited through somebody's own waker.
+    Wake(Waker),
+    Call(Box<dyn FnOnce(&AnyFuture)>),
+    Tell(Rc<dyn Listener>, usize),
+}
+
+/// The callbacks of a future, oldest first: nearly always one.
+#[derive(Default)]
+pub(crate) struct Callbacks {
+    first: Option<(u32, Callback)>,
+    more: Vec<(u32, Callback)>,
+    next: u32,
+}
+
+impl Callbacks {
+    #[inline]
+    pub(crate) fn add(&mut self, callback: Callback) -> u32 {
+        let id = self.next;
+        self.next = id.wrapping_add(1);
+        if self.first.is_none() && self.more.is_empty() {
+            self.first = Some((id, callback));
+        } else {
+            self.more.push((id, callback));
+        }
+        id
+    }
+
+    /// Takes a callback out; the caller drops it when nothing is borrowed.
+    #[inline]
+    pub(crate) fn remove(&mut self, id: u32) -> Option<Callback> {
+        if self.first.as_ref().is_some_and(|&(first, _)| first == id) {
+            return self.first.take().map(|(_, callback)| callback);
+        }
+        let at = self.more.iter().position(|&(other, _)| other == id)?;
+        Some(self.more.remove(at).1)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.more.len()
+    }
+}
+
+/// Schedules every callback of a settled future, oldest first.
+#[inline]
+pub(crate) fn schedule_all(future: &AnyFuture) {
+    let Callbacks { first, more, .. } = {
+        let mut callbacks = future.header().callbacks.borrow_mut();
+        if callbacks.first.is_none() && callbacks.more.is_empty() {
+            return;
+        }
+        let next = callbacks.next;
+        std::mem::replace(
+            &mut *callbacks,
+            Callbacks {
+                next,
+                ..Callbacks::default()
+            },
+        )
+    };
+    if let Some((_, callback)) = first {
+        schedule(future, callback);
+    }
+    for (_, callback) in more {
+        schedule(future, callback);
+    }
+}
+
+/// Schedules one callback of a settled future.
+pub(crate) fn schedule(future: &AnyFuture, callback: Callback) {
+    match callback {
+        Callback::Step(task) => step::schedule(&task),
+        Callback::Wake(waker) => waker.wake(),
+        callback => future.header().owner.schedule(DoneCallback {
+            future: future.clone(),
+            callback,
+        }),
+    }
+}
+
+struct DoneCallback {
+    future: AnyFuture,
+    callback: Callback,
+}
+
+impl Job for DoneCallback {
+    fn run(self, _: &EventLoop) {
+        match self.callback {
+            Callback::Call(call) => call(&self.future),
+            Callback::Tell(listener, index) => listener.done(index, &self.future),
+            Callback::Step(_) | Callback::Wake(_) => {
+                unreachable!("these are scheduled as what they are")
+            }
+        }
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "done callback of {:?}", self.future)
+    }
+}

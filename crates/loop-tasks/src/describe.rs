@@ -1,0 +1,61 @@
+//! What a future looks like when it is printed: the facts of asyncio's `repr`.
+
+use std::fmt;
+
+use crate::cell::AnyFuture;
+use crate::state::State;
+
+/// Writes `<Task 'name' pending at src/main.rs:3:5 wait_for=<LoopFuture pending> cb=[1]>`, with `result` where the
+/// caller knows it.
+pub(crate) fn describe(
+    future: &AnyFuture,
+    result: Option<&dyn fmt::Debug>,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    let header = future.header();
+    let state = header.state.get();
+    match future.task() {
+        Some(core) => write!(f, "<Task '{}'", core.name())?,
+        None => f.write_str("<LoopFuture")?,
+    }
+    if state.has(State::CANCELLED) {
+        f.write_str(" cancelled")?;
+    } else if state.has(State::SETTLED) {
+        f.write_str(" finished")?;
+    } else if state.has(State::LOST) {
+        f.write_str(" lost")?;
+    } else {
+        f.write_str(" pending")?;
+    }
+    if state.has(State::FAILED) {
+        write!(f, " exception={}", future.failure().unwrap_or_default())?;
+    } else if let Some(result) = result {
+        write!(f, " result={result:?}")?;
+    }
+    if let Some(core) = future.task() {
+        write!(f, " at {}", header.place)?;
+        if core.requests.get() > 0 && !state.has(State::SETTLED) {
+            f.write_str(" cancelling")?;
+        }
+        if let Ok(waits) = core.waits.try_borrow() {
+            for wait in waits.iter() {
+                // One level: a task may wait for a task that waits for it.
+                let what = if wait.target.task().is_some() {
+                    "Task"
+                } else {
+                    "LoopFuture"
+                };
+                match wait.target.task() {
+                    Some(target) => write!(f, " wait_for=<{what} '{}'>", target.name())?,
+                    None => write!(f, " wait_for=<{what}>")?,
+                }
+            }
+        }
+    }
+    if let Ok(callbacks) = header.callbacks.try_borrow()
+        && callbacks.len() > 0
+    {
+        write!(f, " cb=[{}]", callbacks.len())?;
+    }
+    f.write_str(">")
+}

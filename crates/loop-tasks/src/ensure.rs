@@ -1,0 +1,168 @@
+//! What can be waited for: coroutines, which become tasks, and futures, which stay what they are.
+
+use std::future::Future;
+use std::panic::Location;
+
+use loop_core::{EventLoop, NoCurrentLoop, get_event_loop};
+
+use crate::cell::AnyFuture;
+use crate::future::LoopFuture;
+use crate::task::{Task, make};
+
+/// How an outcome is shared: `T::clone`.
+pub(crate) type Share<T> = fn(&T) -> T;
+
+/// A coroutine, or a reference to a task or future: what asyncio calls an awaitable.
+///
+/// Given by value, a task's or future's outcome is moved out by whoever waits for it; given by reference it is
+/// cloned.
+///
+/// # asyncio
+/// What `asyncio.ensure_future` takes. It is implemented for every `Future` and for the types of this crate.
+pub trait EnsureFuture {
+    /// What it gives.
+    type Output: 'static;
+    /// What it becomes: a [`Task`] for a coroutine, the same reference for anything else.
+    type Handle: AsRef<LoopFuture<Self::Output>> + Clone + 'static;
+
+    /// Makes it something that the loop knows.
+    ///
+    /// # Examples
+    /// See [`ensure_future`](crate::ensure_future()).
+    #[track_caller]
+    fn ensure_future(self, event_loop: &EventLoop) -> Self::Handle;
+
+    #[doc(hidden)]
+    fn share() -> Option<Share<Self::Output>> {
+        None
+    }
+}
+
+impl<F: Future<Output: 'static> + 'static> EnsureFuture for F {
+    type Output = F::Output;
+    type Handle = Task<F::Output>;
+
+    #[track_caller]
+    fn ensure_future(self, event_loop: &EventLoop) -> Task<F::Output> {
+        make(
+            &event_loop.loop_ref(),
+            self,
+            None,
+            Location::caller(),
+            None,
+            false,
+        )
+    }
+}
+
+impl<T: 'static> EnsureFuture for LoopFuture<T> {
+    type Output = T;
+    type Handle = LoopFuture<T>;
+
+    fn ensure_future(self, _: &EventLoop) -> LoopFuture<T> {
+        self
+    }
+}
+
+impl<T: Clone + 'static> EnsureFuture for &LoopFuture<T> {
+    type Output = T;
+    type Handle = LoopFuture<T>;
+
+    fn ensure_future(self, _: &EventLoop) -> LoopFuture<T> {
+        self.clone()
+    }
+
+    fn share() -> Option<Share<T>> {
+        Some(T::clone)
+    }
+}
+
+impl<T: 'static> EnsureFuture for Task<T> {
+    type Output = T;
+    type Handle = Task<T>;
+
+    fn ensure_future(self, _: &EventLoop) -> Task<T> {
+        self
+    }
+}
+
+impl<T: Clone + 'static> EnsureFuture for &Task<T> {
+    type Output = T;
+    type Handle = Task<T>;
+
+    fn ensure_future(self, _: &EventLoop) -> Task<T> {
+        self.clone()
+    }
+
+    fn share() -> Option<Share<T>> {
+        Some(T::clone)
+    }
+}
+
+/// Makes a coroutine a task of the running loop, or of the current one; anything else stays what it is.
+///
+/// # Errors
+/// [`NoCurrentLoop`] if there is neither.
+///
+/// # asyncio
+/// `asyncio.ensure_future(x)`.
+///
+/// # Examples
+/// ```
+/// use loop_core::{EventLoop, set_event_loop};
+/// use loop_tasks::{LoopExt, ensure_future};
+/// let event_loop = EventLoop::new()?;
+/// set_event_loop(Some(&event_loop));
+/// let task = ensure_future(async { 1 })?;
+/// assert!(!task.done());
+/// assert!(ensure_future(&task)?.same(&task));
+/// assert_eq!(event_loop.run_until_complete(task)?, 1);
+/// # set_event_loop(None);
+/// # event_loop.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[track_caller]
+pub fn ensure_future<A: EnsureFuture>(awaitable: A) -> Result<A::Handle, NoCurrentLoop> {
+    Ok(awaitable.ensure_future(&get_event_loop()?))
+}
+
+/// Something that can be awaited in place: what [`wait_for`](crate::wait_for) takes.
+///
+/// Unlike [`EnsureFuture`] it may borrow. It is implemented for every `Future` and for the types of this crate.
+pub trait Awaitable: IntoFuture {
+    /// The future behind it, if it is one of the loop's and not a coroutine.
+    #[doc(hidden)]
+    fn scheduled(&self) -> Option<Scheduled> {
+        None
+    }
+}
+
+/// A future of the loop whose type does not matter.
+#[derive(Debug)]
+pub struct Scheduled(pub(crate) AnyFuture);
+
+impl<F: Future> Awaitable for F {}
+
+impl<T: 'static> Awaitable for LoopFuture<T> {
+    fn scheduled(&self) -> Option<Scheduled> {
+        Some(Scheduled(self.any().clone()))
+    }
+}
+
+impl<T: Clone + 'static> Awaitable for &LoopFuture<T> {
+    fn scheduled(&self) -> Option<Scheduled> {
+        Some(Scheduled(self.any().clone()))
+    }
+}
+
+impl<T: 'static> Awaitable for Task<T> {
+    fn scheduled(&self) -> Option<Scheduled> {
+        Some(Scheduled(self.any().clone()))
+    }
+}
+
+impl<T: Clone + 'static> Awaitable for &Task<T> {
+    fn scheduled(&self) -> Option<Scheduled> {
+        Some(Scheduled(self.any().clone()))
+    }
+}

@@ -1,0 +1,188 @@
+//! What awaiting, settling and running can come to.
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use loop_core::{LoopError, panic_message};
+
+use crate::cancel::Cancelled;
+
+/// Why a future has no value.
+///
+/// A coroutine's own error is its output; this is what can happen to any task.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum TaskError {
+    /// It was cancelled by somebody else than the one who awaits it. `token.resume().await` passes that on as
+    /// Python does by default; dropping the token ends it here.
+    Cancelled(Cancelled),
+    /// It panicked.
+    Panicked(Panicked),
+    /// An owning await has moved the value out already: await by reference to share it.
+    Taken,
+    /// The future belongs to another loop than the task that awaits it: see `wrap_future` in `loop-bridge`.
+    WrongLoop {
+        /// The number of the future's loop.
+        future: u64,
+        /// The number of the task's loop.
+        task: u64,
+    },
+    /// The task awaits itself, which would never end.
+    SelfAwait,
+}
+
+impl fmt::Display for TaskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TaskError::Cancelled(_) => f.write_str("cancelled"),
+            TaskError::Panicked(panicked) => panicked.fmt(f),
+            TaskError::Taken => f.write_str(
+                "the result was moved out by an earlier await: await a reference to share it",
+            ),
+            TaskError::WrongLoop { future, task } => write!(
+                f,
+                "the future of loop {future} is attached to a different loop than the task that awaits it (loop {task}): \
+                 use wrap_future"
+            ),
+            TaskError::SelfAwait => f.write_str("Task cannot await on itself"),
+        }
+    }
+}
+
+impl Error for TaskError {}
+
+/// A panic that became the outcome of a task.
+#[derive(Clone)]
+pub struct Panicked {
+    message: Arc<str>,
+    payload: Arc<Mutex<Option<Box<dyn Any + Send>>>>,
+}
+
+impl Panicked {
+    /// Wraps a panic's payload.
+    ///
+    /// # Examples
+    /// ```
+    /// let payload = std::panic::catch_unwind(|| panic!("oh")).unwrap_err();
+    /// assert_eq!(loop_tasks::Panicked::new(payload).message(), "oh");
+    /// ```
+    #[must_use]
+    pub fn new(payload: Box<dyn Any + Send>) -> Panicked {
+        let message = panic_message(&*payload).into();
+        Panicked {
+            message,
+            payload: Arc::new(Mutex::new(Some(payload))),
+        }
+    }
+
+    /// What the panic said.
+    ///
+    /// # Examples
+    /// See [`new`](Self::new).
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Takes the payload out, for `std::panic::resume_unwind`. `None` the second time, also through clones.
+    ///
+    /// # Examples
+    /// ```
+    /// let payload = std::panic::catch_unwind(|| panic!("oh")).unwrap_err();
+    /// let panicked = loop_tasks::Panicked::new(payload);
+    /// assert!(panicked.take_payload().unwrap().is::<&str>());
+    /// assert!(panicked.take_payload().is_none());
+    /// ```
+    #[must_use]
+    pub fn take_payload(&self) -> Option<Box<dyn Any + Send>> {
+        self.payload
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+}
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "panicked: {}", self.message)
+    }
+}
+
+impl fmt::Debug for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Panicked").field(&self.message).finish()
+    }
+}
+
+impl Error for Panicked {}
+
+/// The result was asked for before there was one.
+///
+/// # asyncio
+/// `InvalidStateError: Result is not set.`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NotReady;
+
+impl fmt::Display for NotReady {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Result is not set.")
+    }
+}
+
+impl Error for NotReady {}
+
+/// The future is settled already. The value that came too late is inside.
+///
+/// # asyncio
+/// `InvalidStateError: invalid state`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct InvalidState<T>(pub T);
+
+impl<T> fmt::Debug for InvalidState<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InvalidState(..)")
+    }
+}
+
+impl<T> fmt::Display for InvalidState<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("invalid state: the future is settled already")
+    }
+}
+
+impl<T> Error for InvalidState<T> {}
+
+/// Why [`run_until_complete`](crate::LoopExt::run_until_complete) has no value.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The loop did not run, or got stuck in virtual time.
+    Loop(LoopError),
+    /// Somebody stopped the loop first. The task is as it was.
+    Stopped,
+    /// The task was cancelled or panicked.
+    Task(TaskError),
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RunError::Loop(error) => error.fmt(f),
+            RunError::Stopped => f.write_str("Event loop stopped before Future completed."),
+            RunError::Task(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for RunError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            RunError::Loop(error) => Some(error),
+            RunError::Stopped => None,
+            RunError::Task(error) => Some(error),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What tasks add to a loop.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+
+use loop_core::{EventLoop, LoopError, get_running_loop};
+
+use crate::callbacks::Callback;
+use crate::cell::{ErrorView, Errors};
+use crate::ensure::EnsureFuture;
+use crate::error::RunError;
+use crate::future::LoopFuture;
+use crate::task::{AnyTask, Task, make, tasks_of};
+
+/// The methods of asyncio's loop that are about futures and tasks.
+pub trait LoopExt {
+    /// Makes a future that somebody will settle.
+    ///
+    /// # asyncio
+    /// `loop.create_future()`.
+    ///
+    /// # Examples
+    /// See [`LoopFuture`].
+    #[must_use]
+    fn create_future<T: 'static>(&self) -> LoopFuture<T>;
+
+    /// Makes a task; it takes its first step in the next iteration.
+    ///
+    /// # Panics
+    /// If the loop is closed. [`TaskBuilder::spawn_on`](crate::TaskBuilder::spawn_on) hands the future back instead.
+    ///
+    /// # asyncio
+    /// `loop.create_task(coro)`.
+    ///
+    /// # Examples
+    /// See [`Task`].
+    #[track_caller]
+    fn create_task<F: Future<Output: 'static> + 'static>(&self, future: F) -> Task<F::Output>;
+
+    /// Makes a task whose output is a `Result`: see [`try_create_task`](crate::try_create_task).
+    ///
+    /// # Panics
+    /// If the loop is closed.
+    ///
+    /// # Examples
+    /// See [`try_create_task`](crate::try_create_task).
+    #[track_caller]
+    fn try_create_task<F, V: 'static, E: fmt::Debug + 'static>(
+        &self,
+        future: F,
+    ) -> Task<Result<V, E>>
+    where
+        F: Future<Output = Result<V, E>> + 'static;
+
+    /// Runs the loop until `awaitable` is done, and gives its result.
+    ///
+    /// A coroutine becomes a task; a task or a future may be given by value, which moves its result out, or by
+    /// reference. The loop can be used again afterwards.
+    ///
+    /// # Errors
+    /// [`RunError::Loop`] if the loop cannot run, or is stuck in virtual time; [`RunError::Stopped`] if somebody
+    /// stopped it first; [`RunError::Task`] if what it waited for was cancelled or panicked.
+    ///
+    /// # asyncio
+    /// `loop.run_until_complete(future)`.
+    ///
+    /// # Examples
+    /// See [`Task`].
+    #[track_caller]
+    fn run_until_complete<A: EnsureFuture>(&self, awaitable: A) -> Result<A::Output, RunError>;
+
+    /// The unfinished tasks of this loop, oldest first.
+    ///
+    /// # asyncio
+    /// `asyncio.all_tasks(loop)`.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::EventLoop;
+    /// use loop_tasks::LoopExt;
+    /// let event_loop = EventLoop::new()?;
+    /// let task = event_loop.create_task(async {});
+    /// assert_eq!(event_loop.all_tasks(), [task.erase()]);
+    /// event_loop.run_until_complete(task)?;
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn all_tasks(&self) -> Vec<AnyTask>;
+}
+
+impl LoopExt for EventLoop {
+    #[track_caller]
+    fn create_future<T: 'static>(&self) -> LoopFuture<T> {
+        LoopFuture::new(&self.loop_ref())
+    }
+
+    #[track_caller]
+    fn create_task<F: Future<Output: 'static> + 'static>(&self, future: F) -> Task<F::Output> {
+        make(
+            &self.loop_ref(),
+            future,
+            None,
+            Location::caller(),
+            None,
+            false,
+        )
+    }
+
+    #[track_caller]
+    fn try_create_task<F, V: 'static, E: fmt::Debug + 'static>(
+        &self,
+        future: F,
+    ) -> Task<Result<V, E>>
+    where
+        F: Future<Output = Result<V, E>> + 'static,
+    {
+        let errors = Some(ErrorView::of_result as Errors<Result<V, E>>);
+        make(
+            &self.loop_ref(),
+            future,
+            errors,
+            Location::caller(),
+            None,
+            false,
+        )
+    }
+
+    #[track_caller]
+    fn run_until_complete<A: EnsureFuture>(&self, awaitable: A) -> Result<A::Output, RunError> {
+        check_runnable(self).map_err(RunError::Loop)?;
+        let handle = awaitable.ensure_future(self);
+        let future = handle.as_ref();
+        let event_loop = self.loop_ref();
+        let token = future.listen(Callback::Call(Box::new(move |_| {
+            event_loop.event_loop().stop()
+        })));
+        let result = self.run_forever();
+        future.remove_done_callback(token);
+        if future.done() {
+            return future.extract(A::share()).map_err(RunError::Task);
+        }
+        result.map_err(RunError::Loop)?;
+        Err(RunError::Stopped)
+    }
+
+    fn all_tasks(&self) -> Vec<AnyTask> {
+        tasks_of(self)
+    }
+}
+
+/// Refuses before a coroutine becomes a task that nobody would ever run.
+fn check_runnable(event_loop: &EventLoop) -> Result<(), LoopError> {
+    if event_loop.is_closed() {
+        Err(LoopError::Closed)
+    } else if event_loop.is_running() {
+        Err(LoopError::AlreadyRunning)
+    } else if get_running_loop().is_ok() {
+        Err(LoopError::AnotherRunning)
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,507 @@
+//! Many results in one future.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::panic::Location;
+use std::rc::Rc;
+
+use loop_core::EventLoop;
+
+use crate::callbacks::{Callback, Listener};
+use crate::cell::{AnyFuture, Kind};
+use crate::ensure::EnsureFuture;
+use crate::error::TaskError;
+use crate::future::{LoopFuture, cancelled_failure};
+use crate::state::State;
+use crate::table::Tasks;
+
+/// Waits for all of them and gives every outcome, in the order given.
+///
+/// Coroutines become tasks; the same future may be given more than once. Nothing is awaited yet when this returns:
+/// the result is a future like any other, which can be awaited, cancelled and shared. Cancelling it cancels every
+/// child, and it then fails with [`TaskError::Cancelled`] when all are done; that a child is cancelled is only that
+/// child's outcome. Results are cloned out of their tasks: wrap what is costly to clone in an `Rc`.
+///
+/// # Panics
+/// If no loop is running in this thread and none is current.
+///
+/// # Ordering
+/// It hears of a child through its done callback, so a child's own callbacks, which were added earlier, run first.
+/// Children that are done already are counted at once.
+///
+/// # asyncio
+/// `asyncio.gather(*aws, return_exceptions=True)`. For the other form see [`try_gather`]; for mixed types,
+/// [`gather!`](macro@crate::gather).
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use loop_core::EventLoop;
+/// use loop_tasks::{LoopExt, gather, sleep_result};
+/// let event_loop = EventLoop::builder().virtual_clock().build()?;
+/// let results = event_loop.run_until_complete(async {
+///     gather([3, 1, 2].map(|n| sleep_result(Duration::from_secs(n), n))).await
+/// })?;
+/// let values: Vec<u64> = results?.into_iter().map(Result::unwrap).collect();
+/// assert_eq!(values, [3, 1, 2]);
+/// # event_loop.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[track_caller]
+pub fn gather<A>(
+    awaitables: impl IntoIterator<Item = A>,
+) -> LoopFuture<Vec<Result<A::Output, TaskError>>>
+where
+    A: EnsureFuture<Output: Clone>,
+{
+    let (event_loop, children) = ensure_all(awaitables);
+    let any = children.iter().map(|child| child.any().clone()).collect();
+    start(&event_loop, any, Outcomes(children), Location::caller())
+}
+
+/// Waits for all of them and gives their values in the order given, or the first error as soon as there is one.
+///
+/// After an error the other children go on. A child that is cancelled or panics makes the gather fail with that. For
+/// the rest see [`gather`].
+///
+/// # Panics
+/// As [`gather`].
+///
+/// # asyncio
+/// `asyncio.gather(*aws)`.
+///
+/// # Examples
+/// ```
+/// use loop_core::EventLoop;
+/// use loop_tasks::{LoopExt, try_gather};
+/// let event_loop = EventLoop::new()?;
+/// let result = event_loop.run_until_complete(async {
+///     try_gather(["1", "2", "x"].map(|s| async move { s.parse::<i32>() })).await
+/// })?;
+/// assert!(result?.is_err());
+/// # event_loop.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[track_caller]
+pub fn try_gather<A, V, E>(awaitables: impl IntoIterator<Item = A>) -> LoopFuture<Result<Vec<V>, E>>
+where
+    A: EnsureFuture<Output = Result<V, E>>,
+    V: Clone + 'static,
+    E: Clone + 'static,
+{
+    let (event_loop, children) = ensure_all(awaitables);
+    let any = children.iter().map(|child| child.any().clone()).collect();
+    start(&event_loop, any, Values(children), Location::caller())
+}
+
+/// The general form: waits for futures of any types, and asks `collect` what came of them.
+///
+/// `collect` is called with `Some(index)` whenever a child is done, in the order in which that becomes known, and
+/// may settle the gather early; when all are done and it has not, it is called with `None` and must.
+///
+/// # Panics
+/// If no loop is running in this thread and none is current, or if `collect(None)` gives `None`.
+///
+/// # Ordering
+/// As [`gather`].
+///
+/// # Examples
+/// ```
+/// use loop_core::EventLoop;
+/// use loop_tasks::{LoopExt, create_task, gather_with};
+/// let event_loop = EventLoop::new()?;
+/// let sum = event_loop.run_until_complete(async {
+///     let (a, b) = (create_task(async { 1 }), create_task(async { "2".to_owned() }));
+///     let children = [a.erase_future(), b.erase_future()];
+///     gather_with(children, move |heard| match heard {
+///         Some(_) => None,
+///         None => {
+///             let b = b.result().unwrap().unwrap();
+///             Some(Ok(a.result().unwrap().unwrap() + b.parse::<i32>().unwrap()))
+///         }
+///     })
+///     .await
+/// })?;
+/// assert_eq!(sum?, 3);
+/// # event_loop.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[track_caller]
+pub fn gather_with<R: 'static>(
+    children: impl IntoIterator<Item = AnyLoopFuture>,
+    collect: impl Fn(Option<usize>) -> Option<Result<R, TaskError>> + 'static,
+) -> LoopFuture<R> {
+    let children = children.into_iter().map(|child| child.0).collect();
+    start(
+        &gathering_loop(),
+        children,
+        With(collect),
+        Location::caller(),
+    )
+}
+
+/// Waits for awaitables of different types and gives a tuple of their outcomes, each a `Result<_, TaskError>`.
+///
+/// Otherwise as [`gather`](fn@gather).
+///
+/// # asyncio
+/// `asyncio.gather(a, b, c, return_exceptions=True)`.
+///
+/// # Examples
+/// ```
+/// use loop_core::EventLoop;
+/// use loop_tasks::{LoopExt, gather};
+/// let event_loop = EventLoop::new()?;
+/// event_loop.run_until_complete(async {
+///     let (number, text) = gather!(async { 1 }, async { "two".to_owned() }).await.unwrap();
+///     assert_eq!((number.unwrap(), text.unwrap().as_str()), (1, "two"));
+/// })?;
+/// # event_loop.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[macro_export]
+macro_rules! gather {
+    ($($awaitable:expr),+ $(,)?) => {
+        $crate::GatherTuple::gather(($($awaitable,)+))
+    };
+}
+
+/// A tuple of awaitables: what [`gather!`](macro@crate::gather) takes.
+pub trait GatherTuple {
+    /// The tuple of their outcomes.
+    type Outcomes: 'static;
+
+    /// Waits for all of them.
+    ///
+    /// # Examples
+    /// See [`gather!`](macro@crate::gather).
+    fn gather(self) -> LoopFuture<Self::Outcomes>;
+}
+
+macro_rules! gather_tuple {
+    ($($name:ident $index:tt),+) => {
+        impl<$($name: EnsureFuture<Output: Clone>),+> GatherTuple for ($($name,)+) {
+            type Outcomes = ($(Result<$name::Output, TaskError>,)+);
+
+            #[track_caller]
+            fn gather(self) -> LoopFuture<Self::Outcomes> {
+                let event_loop = gathering_loop();
+                let handles = ($(self.$index.ensure_future(&event_loop).as_ref().clone(),)+);
+                let children = vec![$(handles.$index.any().clone()),+];
+                let collect = With(move |heard: Option<usize>| match heard {
+                    Some(_) => None,
+                    None => Some(Ok(($(outcome(&handles.$index),)+))),
+                });
+                start(&event_loop, children, collect, Location::caller())
+            }
+        }
+    };
+}
+
+gather_tuple!(A 0);
+gather_tuple!(A 0, B 1);
+gather_tuple!(A 0, B 1, C 2);
+gather_tuple!(A 0, B 1, C 2, D 3);
+gather_tuple!(A 0, B 1, C 2, D 3, E 4);
+gather_tuple!(A 0, B 1, C 2, D 3, E 4, F 5);
+gather_tuple!(A 0, B 1, C 2, D 3, E 4, F 5, G 6);
+gather_tuple!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
+
+fn gathering_loop() -> EventLoop {
+    match loop_core::get_event_loop() {
+        Ok(event_loop) => event_loop,
+        Err(error) => panic!("{error} gather needs a loop that is running or current"),
+    }
+}
+
+#[track_caller]
+fn ensure_all<A: EnsureFuture>(
+    awaitables: impl IntoIterator<Item = A>,
+) -> (EventLoop, Vec<LoopFuture<A::Output>>) {
+    let event_loop = gathering_loop();
+    // A loop and not a closure: the place that made a task is that of the caller.
+    let mut children = Vec::new();
+    for awaitable in awaitables {
+        children.push(awaitable.ensure_future(&event_loop).as_ref().clone());
+    }
+    (event_loop, children)
+}
+
+fn outcome<T: Clone + 'static>(child: &LoopFuture<T>) -> Result<T, TaskError> {
+    child.extract(Some(T::clone))
+}
+
+/// How the outcomes of the children make the gather's own.
+trait Collect<R>: 'static {
+    /// A child is done: whether that settles the gather.
+    fn child(&self, index: usize) -> Option<Result<R, TaskError>>;
+
+    /// All children are done.
+    fn all(&self) -> Result<R, TaskError>;
+
+    /// Whether an outcome is a failure.
+    fn failed(&self, outcome: &Result<R, TaskError>) -> bool {
+        outcome.is_err()
+    }
+}
+
+struct Outcomes<T>(Vec<LoopFuture<T>>);
+
+impl<T: Clone + 'static> Collect<Vec<Result<T, TaskError>>> for Outcomes<T> {
+    fn child(&self, _: usize) -> Option<Result<Vec<Result<T, TaskError>>, TaskError>> {
+        None
+    }
+
+    fn all(&self) -> Result<Vec<Result<T, TaskError>>, TaskError> {
+        Ok(self.0.iter().map(outcome).collect())
+    }
+}
+
+struct Values<V, E>(Vec<LoopFuture<Result<V, E>>>);
+
+impl<V: Clone + 'static, E: Clone + 'static> Collect<Result<Vec<V>, E>> for Values<V, E> {
+    fn child(&self, index: usize) -> Option<Result<Result<Vec<V>, E>, TaskError>> {
+        match outcome(&self.0[index]) {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(Ok(Err(error))),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    fn all(&self) -> Result<Result<Vec<V>, E>, TaskError> {
+        let mut values = Vec::with_capacity(self.0.len());
+        for child in &self.0 {
+            match outcome(child)? {
+                Ok(value) => values.push(value),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        Ok(Ok(values))
+    }
+
+    fn failed(&self, outcome: &Result<Result<Vec<V>, E>, TaskError>) -> bool {
+        !matches!(outcome, Ok(Ok(_)))
+    }
+}
+
+struct With<C>(C);
+
+impl<R, C: Fn(Option<usize>) -> Option<Result<R, TaskError>> + 'static> Collect<R> for With<C> {
+    fn child(&self, index: usize) -> Option<Result<R, TaskError>> {
+        (self.0)(Some(index))
+    }
+
+    fn all(&self) -> Result<R, TaskError> {
+        (self.0)(None).expect("when all children are done, a gather has to come to something")
+    }
+}
+
+/// What a gather's cell adds: the fan-out of a cancellation.
+struct GatherKind {
+    children: RefCell<Vec<AnyFuture>>,
+    /// A request was accepted by a child: whatever comes of it, the gather fails as cancelled.
+    requested: Rc<Cell<bool>>,
+}
+
+impl Kind for GatherKind {
+    const SETTLES_ITSELF: bool = true;
+
+    fn cancel(&self, this: &AnyFuture) -> bool {
+        if this.header().state.get().has(State::SETTLED | State::LOST) {
+            return false;
+        }
+        let children = self.children.borrow().clone();
+        let mut accepted = false;
+        for child in children {
+            accepted |= child.cancel();
+        }
+        if accepted {
+            self.requested.set(true);
+        }
+        accepted
+    }
+
+    fn disband(&self) {
+        let children = self.children.take();
+        drop(children);
+    }
+}
+
+/// Hears of the children.
+struct Gathering<R, C> {
+    /// Until it is settled.
+    outer: RefCell<Option<LoopFuture<R>>>,
+    left: Cell<usize>,
+    requested: Rc<Cell<bool>>,
+    slot: Cell<Option<usize>>,
+    collect: C,
+}
+
+impl<R: 'static, C: Collect<R>> Gathering<R, C> {
+    fn settle(&self, outcome: Result<R, TaskError>) {
+        let Some(outer) = self.outer.take() else {
+            return;
+        };
+        let failed = self.collect.failed(&outcome);
+        outer.finish(
+            outcome,
+            if failed {
+                State::FAILED
+            } else {
+                State::default()
+            },
+        );
+        if let Some(slot) = self.slot.take() {
+            Tasks::of(&outer.any().header().owner).release_gather(slot);
+        }
+    }
+}
+
+impl<R: 'static, C: Collect<R>> Listener for Gathering<R, C> {
+    fn done(&self, index: usize, child: &AnyFuture) {
+        self.left.set(self.left.get() - 1);
+        if self.outer.borrow().is_none() {
+            child.mark_retrieved(); // The gather has spoken: nobody will look at this one.
+            return;
+        }
+        if let Some(outcome) = self.collect.child(index) {
+            self.settle(outcome);
+        } else if self.left.get() == 0 {
+            let outcome = if self.requested.get() {
+                Err(cancelled_failure())
+            } else {
+                self.collect.all()
+            };
+            self.settle(outcome);
+        }
+    }
+}
+
+fn start<R: 'static>(
+    event_loop: &EventLoop,
+    children: Vec<AnyFuture>,
+    collect: impl Collect<R>,
+    place: &'static Location<'static>,
+) -> LoopFuture<R> {
+    let owner = event_loop.loop_ref();
+    let requested = Rc::new(Cell::new(false));
+    // A future given twice is waited for once. Sorted by address, equal ones are neighbours.
+    let mut order: Vec<usize> = (0..children.len()).collect();
+    order.sort_by_key(|&index| (children[index].address(), index));
+    order.dedup_by_key(|index| children[*index].address());
+    order.sort_unstable();
+    let kind = GatherKind {
+        children: RefCell::new(children.clone()),
+        requested: Rc::clone(&requested),
+    };
+    let outer = LoopFuture::with_kind(&owner, kind, place);
+    let gathering = Rc::new(Gathering {
+        outer: RefCell::new(Some(outer.clone())),
+        left: Cell::new(order.len()),
+        requested,
+        slot: Cell::new(None),
+        collect,
+    });
+    if order.is_empty() {
+        let outcome = gathering.collect.all();
+        gathering.settle(outcome);
+        return outer;
+    }
+    let mut done = Vec::new();
+    for index in order {
+        let child = &children[index];
+        if child.is_settled() {
+            done.push(index);
+        } else {
+            child.listen(Callback::Tell(
+                Rc::clone(&gathering) as Rc<dyn Listener>,
+                index,
+            ));
+        }
+    }
+    for index in done {
+        gathering.done(index, &children[index]);
+    }
+    if !outer.done() {
+        gathering
+            .slot
+            .set(Some(Tasks::of(&owner).keep_gather(outer.any().clone())));
+    }
+    outer
+}
+
+/// A future of whatever type, for those who only wait for it: see [`gather_with`].
+#[derive(Clone)]
+pub struct AnyLoopFuture(pub(crate) AnyFuture);
+
+impl AnyLoopFuture {
+    /// As [`LoopFuture::done`].
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::EventLoop;
+    /// use loop_tasks::{LoopExt, LoopFuture};
+    /// let event_loop = EventLoop::new()?;
+    /// let future: LoopFuture<()> = event_loop.create_future();
+    /// let any = future.erase_future();
+    /// assert!(any.cancel());
+    /// assert!(any.done() && any.cancelled() && !any.failed());
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn done(&self) -> bool {
+        self.0.is_settled()
+    }
+
+    /// As [`LoopFuture::cancelled`].
+    ///
+    /// # Examples
+    /// See [`done`](AnyLoopFuture::done).
+    #[must_use]
+    pub fn cancelled(&self) -> bool {
+        self.0.header().state.get().has(State::CANCELLED)
+    }
+
+    /// As [`LoopFuture::failed`].
+    ///
+    /// # Examples
+    /// See [`done`](AnyLoopFuture::done).
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.0.header().state.get().has(State::FAILED)
+    }
+
+    /// As [`LoopFuture::cancel`].
+    ///
+    /// # Examples
+    /// See [`done`](AnyLoopFuture::done).
+    pub fn cancel(&self) -> bool {
+        self.0.cancel()
+    }
+}
+
+impl PartialEq for AnyLoopFuture {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.is(&other.0)
+    }
+}
+
+impl Eq for AnyLoopFuture {}
+
+impl fmt::Debug for AnyLoopFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<T> LoopFuture<T> {
+    /// A reference that has forgotten the type of the result.
+    ///
+    /// # Examples
+    /// See [`AnyLoopFuture::done`].
+    #[must_use]
+    pub fn erase_future(&self) -> AnyLoopFuture {
+        AnyLoopFuture(self.any().clone())
+    }
+}

@@ -1,0 +1,235 @@
+//! Awaiting a loop future: the tie between it and the task that waits.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use crate::callbacks::Callback;
+use crate::cancel::{self, Cancelled};
+use crate::cell::{AnyFuture, Outcome};
+use crate::ensure::Share;
+use crate::error::TaskError;
+use crate::future::LoopFuture;
+use crate::state::State;
+use crate::step;
+
+/// How an await is tied to its future.
+#[derive(Default)]
+enum Tie {
+    /// It was not polled yet, or is over.
+    #[default]
+    None,
+    /// With the task's own waker: it counts among the task's waits.
+    Task {
+        task: AnyFuture,
+        wait: u32,
+        callback: u32,
+    },
+    /// With somebody else's waker: what becomes of it is a combinator's business.
+    Waker { waker: Waker, callback: u32 },
+}
+
+/// One await on a future. Dropping it unties it.
+pub(crate) struct Link {
+    future: AnyFuture,
+    tie: Tie,
+}
+
+/// How an await ended.
+pub(crate) enum Ended {
+    /// The future is settled: look at it.
+    Settled,
+    /// The future was cancelled through this await, so the await is interrupted: return `Pending`.
+    Interrupted,
+    /// It could not begin.
+    Refused(TaskError),
+}
+
+impl Link {
+    #[inline]
+    pub(crate) fn new(future: AnyFuture) -> Link {
+        Link {
+            future,
+            tie: Tie::None,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        let state = self.future.header().state.get();
+        if state.has(State::SETTLED) {
+            return Poll::Ready(self.end(state));
+        }
+        match &mut self.tie {
+            Tie::Task { .. } => return Poll::Pending,
+            Tie::Waker { waker, .. } if waker.will_wake(cx.waker()) => return Poll::Pending,
+            Tie::Waker { .. } => self.untie(),
+            Tie::None => {}
+        }
+        self.tie(cx)
+    }
+
+    fn tie(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        let header = self.future.header();
+        if header.state.get().has(State::LOST) {
+            return Poll::Pending; // Its loop is closed: nobody will be told of anything.
+        }
+        if let Some(task) = step::current()
+            && let Some(core) = task.task()
+        {
+            if task.is(&self.future) {
+                return Poll::Ready(Ended::Refused(TaskError::SelfAwait));
+            }
+            if !task.header().owner.same(&header.owner) {
+                let (future, task) = (header.owner.id(), task.header().owner.id());
+                return Poll::Ready(Ended::Refused(TaskError::WrongLoop { future, task }));
+            }
+            if cx.waker().will_wake(&header.owner.waker(core.key)) {
+                let callback = header
+                    .callbacks
+                    .borrow_mut()
+                    .add(Callback::Step(task.clone()));
+                let wait = core.waits.borrow_mut().add(self.future.clone());
+                self.tie = Tie::Task {
+                    task,
+                    wait,
+                    callback,
+                };
+                return Poll::Pending;
+            }
+        }
+        let waker = cx.waker().clone();
+        let callback = header
+            .callbacks
+            .borrow_mut()
+            .add(Callback::Wake(waker.clone()));
+        self.tie = Tie::Waker { waker, callback };
+        Poll::Pending
+    }
+
+    fn end(&mut self, state: State) -> Ended {
+        let mut passed = false;
+        if let Tie::Task { task, wait, .. } = std::mem::take(&mut self.tie)
+            && let Some(core) = task.task()
+        {
+            let wait = core.waits.borrow_mut().remove(wait);
+            passed = wait.is_some_and(|wait| wait.passed);
+        }
+        let _ = state;
+        if passed && self.future.was_cancelled() {
+            cancel::raise();
+            return Ended::Interrupted;
+        }
+        Ended::Settled
+    }
+
+    /// Takes the await back, as if it had never been.
+    fn untie(&mut self) {
+        match std::mem::take(&mut self.tie) {
+            Tie::None => {}
+            Tie::Waker { callback, .. } => {
+                let callback = self.future.header().callbacks.borrow_mut().remove(callback);
+                drop(callback);
+            }
+            Tie::Task {
+                task,
+                wait,
+                callback,
+            } => {
+                let callback = self.future.header().callbacks.borrow_mut().remove(callback);
+                drop(callback);
+                let Some(core) = task.task() else { return };
+                let wait = core.waits.borrow_mut().remove(wait);
+                // A request that the future has answered with a value is answered.
+                let settled = self.future.header().state.get().has(State::SETTLED);
+                if wait.is_some_and(|wait| wait.passed) && (!settled || self.future.was_cancelled())
+                {
+                    cancel::give_back(&task, core);
+                }
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn future(&self) -> &AnyFuture {
+        &self.future
+    }
+}
+
+impl Drop for Link {
+    #[inline]
+    fn drop(&mut self) {
+        if !matches!(self.tie, Tie::None) {
+            self.untie();
+        }
+    }
+}
+
+/// The future of awaiting a [`LoopFuture`] or a [`Task`](crate::Task).
+///
+/// By value the outcome is moved out, by reference it is cloned. See [`LoopFuture`].
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct Join<T> {
+    future: LoopFuture<T>,
+    link: Link,
+    /// `None`: the value is moved out.
+    share: Option<Share<T>>,
+}
+
+impl<T: 'static> Join<T> {
+    pub(crate) fn new(future: LoopFuture<T>, share: Option<Share<T>>) -> Join<T> {
+        let link = Link::new(future.any().clone());
+        Join {
+            future,
+            link,
+            share,
+        }
+    }
+}
+
+impl<T: 'static> Future for Join<T> {
+    type Output = Result<T, TaskError>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        match this.link.poll(cx) {
+            Poll::Pending | Poll::Ready(Ended::Interrupted) => Poll::Pending,
+            Poll::Ready(Ended::Refused(error)) => Poll::Ready(Err(error)),
+            Poll::Ready(Ended::Settled) => Poll::Ready(this.future.extract(this.share)),
+        }
+    }
+}
+
+impl<T: 'static> fmt::Debug for Join<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Join").field(self.link.future()).finish()
+    }
+}
+
+impl<T> LoopFuture<T> {
+    /// The outcome of a settled future, moved out or shared.
+    pub(crate) fn extract(&self, share: Option<Share<T>>) -> Result<T, TaskError> {
+        self.mark_retrieved();
+        let outcome = self.typed().outcome();
+        if let Some(share) = share {
+            return match &*outcome.borrow() {
+                Outcome::Done(Ok(value)) => Ok(share(value)),
+                Outcome::Done(Err(error)) => Err(error.clone()),
+                Outcome::Taken => Err(TaskError::Taken),
+                Outcome::Pending => Err(TaskError::Cancelled(Cancelled::new())),
+            };
+        }
+        let mut outcome = outcome.borrow_mut();
+        match &*outcome {
+            Outcome::Done(Ok(_)) => match std::mem::replace(&mut *outcome, Outcome::Taken) {
+                Outcome::Done(Ok(value)) => Ok(value),
+                _ => unreachable!("matched in the line above"),
+            },
+            Outcome::Done(Err(error)) => Err(error.clone()),
+            Outcome::Taken => Err(TaskError::Taken),
+            Outcome::Pending => Err(TaskError::Cancelled(Cancelled::new())),
+        }
+    }
+}

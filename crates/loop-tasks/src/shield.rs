@@ -1,0 +1,94 @@
+//! Waiting for a future without being able to cancel it.
+
+use crate::callbacks::Callback;
+use crate::cell::{AnyFuture, Kind};
+use crate::ensure::EnsureFuture;
+use crate::future::LoopFuture;
+use crate::state::State;
+use crate::table;
+
+struct Shield;
+
+impl Kind for Shield {
+    const SETTLES_ITSELF: bool = true;
+
+    fn cancel(&self, this: &AnyFuture) -> bool {
+        if this.header().state.get().has(State::SETTLED | State::LOST) {
+            return false;
+        }
+        table::settle_cancelled(this);
+        true
+    }
+}
+
+/// Protects a future from the cancellation of whoever waits for it.
+///
+/// The result is a future that comes to what `awaitable` comes to. Cancelling that future, or the task that awaits
+/// it, leaves `awaitable` alone; cancelling `awaitable` itself cancels it too. The result is cloned.
+///
+/// # Panics
+/// If no loop is running in this thread and none is current.
+///
+/// # Ordering
+/// One hop more than awaiting `awaitable` itself; none if that is done already.
+///
+/// # asyncio
+/// `asyncio.shield(aw)`.
+///
+/// # Examples
+/// ```
+/// use loop_core::EventLoop;
+/// use loop_tasks::{LoopExt, create_task, shield, yield_now};
+/// let event_loop = EventLoop::new()?;
+/// event_loop.run_until_complete(async {
+///     let precious = create_task(async {
+///         yield_now().await;
+///         "saved"
+///     });
+///     let guarded = shield(&precious);
+///     assert!(guarded.cancel());
+///     assert_eq!(precious.await.unwrap(), "saved");
+/// })?;
+/// # event_loop.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[track_caller]
+pub fn shield<A: EnsureFuture<Output: Clone>>(awaitable: A) -> LoopFuture<A::Output> {
+    let place = std::panic::Location::caller();
+    let event_loop = match loop_core::get_event_loop() {
+        Ok(event_loop) => event_loop,
+        Err(error) => panic!("{error} shield needs a loop that is running or current"),
+    };
+    let inner = awaitable.ensure_future(&event_loop).as_ref().clone();
+    if inner.done() {
+        return inner;
+    }
+    let outer = LoopFuture::with_kind(&event_loop.loop_ref(), Shield, place);
+    let token = inner.listen({
+        let (inner, outer) = (inner.clone(), outer.clone());
+        Callback::Call(Box::new(move |_| {
+            if outer.cancelled() {
+                inner.mark_retrieved();
+            } else if inner.cancelled() {
+                outer.cancel();
+            } else {
+                let failed = inner.failed();
+                let outcome = inner.extract(Some(A::Output::clone));
+                outer.finish(
+                    outcome,
+                    if failed {
+                        State::FAILED
+                    } else {
+                        State::default()
+                    },
+                );
+            }
+        }))
+    });
+    outer.listen(Callback::Call(Box::new(move |_| {
+        if !inner.done() {
+            inner.remove_done_callback(token);
+        }
+    })));
+    outer
+}

@@ -1,0 +1,211 @@
+//! Sleeping and yielding.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use loop_core::{EventLoop, TimerHandle, get_running_loop};
+
+use crate::future::LoopFuture;
+use crate::link::{Ended, Link};
+
+/// Waits for `delay`. A delay of zero yields once, as [`yield_now`].
+///
+/// # Panics
+/// When it is awaited where no loop is running.
+///
+/// # Ordering
+/// When the delay is over, the timer is a ready callback that settles what the task waits for; the task steps one
+/// iteration later.
+///
+/// # Cancel safety
+/// Dropping it stops the timer.
+///
+/// # asyncio
+/// `asyncio.sleep(delay)`; with a result, [`sleep_result`].
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use loop_core::EventLoop;
+/// use loop_tasks::{LoopExt, sleep};
+/// let event_loop = EventLoop::builder().virtual_clock().build()?;
+/// let start = event_loop.time();
+/// event_loop.run_until_complete(sleep(Duration::from_secs(60)))?;
+/// assert_eq!(event_loop.time() - start, Duration::from_secs(60));
+/// # event_loop.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn sleep(delay: Duration) -> Sleep {
+    Sleep(if delay.is_zero() {
+        State::Yield(yield_now())
+    } else {
+        State::New(Until::After(delay))
+    })
+}
+
+/// Waits until `deadline` of the loop's clock. One that is past yields once.
+///
+/// # Panics
+/// When it is awaited where no loop is running.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use loop_core::EventLoop;
+/// use loop_tasks::{LoopExt, sleep_until};
+/// let event_loop = EventLoop::builder().virtual_clock().build()?;
+/// let deadline = event_loop.time() + Duration::from_secs(60);
+/// event_loop.run_until_complete(sleep_until(deadline))?;
+/// assert_eq!(event_loop.time(), deadline);
+/// # event_loop.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn sleep_until(deadline: Instant) -> Sleep {
+    Sleep(State::New(Until::At(deadline)))
+}
+
+/// Waits for `delay` and gives `result`.
+///
+/// # Panics
+/// As [`sleep`].
+///
+/// # asyncio
+/// `asyncio.sleep(delay, result)`.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use loop_core::EventLoop;
+/// use loop_tasks::{LoopExt, sleep_result};
+/// let event_loop = EventLoop::builder().virtual_clock().build()?;
+/// assert_eq!(event_loop.run_until_complete(sleep_result(Duration::from_secs(1), 42))?, 42);
+/// # event_loop.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub async fn sleep_result<T>(delay: Duration, result: T) -> T {
+    sleep(delay).await;
+    result
+}
+
+/// The future of [`sleep`].
+#[must_use = "futures do nothing unless they are awaited"]
+#[derive(Debug)]
+pub struct Sleep(State);
+
+#[derive(Debug)]
+enum State {
+    Yield(YieldNow),
+    New(Until),
+    Waiting(Waiting),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Until {
+    After(Duration),
+    At(Instant),
+}
+
+struct Waiting {
+    link: Link,
+    timer: TimerHandle,
+}
+
+impl fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.timer.fmt(f)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.timer.cancel();
+    }
+}
+
+pub(crate) fn running_loop(what: &str) -> EventLoop {
+    match get_running_loop() {
+        Ok(event_loop) => event_loop,
+        Err(error) => panic!("{error}: {what} needs one"),
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let State::New(until) = self.0 {
+            let event_loop = running_loop("sleep");
+            if matches!(until, Until::At(deadline) if deadline <= event_loop.time()) {
+                self.0 = State::Yield(yield_now());
+            } else {
+                let future = LoopFuture::new(&event_loop.loop_ref());
+                let link = Link::new(future.any().clone());
+                let wake = move || {
+                    if !future.done() {
+                        let _ = future.set_result(());
+                    }
+                };
+                let timer = match until {
+                    Until::After(delay) => event_loop.call_later(delay, wake),
+                    Until::At(deadline) => event_loop.call_at(deadline, wake),
+                };
+                let timer = timer.expect("a running loop is not closed");
+                self.0 = State::Waiting(Waiting { link, timer });
+            }
+        }
+        match &mut self.0 {
+            State::Yield(inner) => Pin::new(inner).poll(cx),
+            State::Waiting(waiting) => match waiting.link.poll(cx) {
+                Poll::Ready(Ended::Settled | Ended::Refused(_)) => Poll::Ready(()),
+                Poll::Ready(Ended::Interrupted) | Poll::Pending => Poll::Pending,
+            },
+            State::New(_) => unreachable!("it began above"),
+        }
+    }
+}
+
+/// Lets everything that is ready run before it goes on: one iteration.
+///
+/// # asyncio
+/// `asyncio.sleep(0)`.
+///
+/// # Examples
+/// ```
+/// use loop_core::EventLoop;
+/// use loop_tasks::{LoopExt, create_task, yield_now};
+/// let event_loop = EventLoop::new()?;
+/// event_loop.run_until_complete(async {
+///     let task = create_task(async {});
+///     assert!(!task.done());
+///     yield_now().await;
+///     assert!(task.done());
+/// })?;
+/// # event_loop.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn yield_now() -> YieldNow {
+    YieldNow { yielded: false }
+}
+
+/// The future of [`yield_now`].
+#[must_use = "futures do nothing unless they are awaited"]
+#[derive(Debug)]
+pub struct YieldNow {
+    yielded: bool,
+}
+
+impl Future for YieldNow {
+    type Output = ();
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}

@@ -1,0 +1,39 @@
+//! The state bits of a future.
+
+use std::ops::BitOr;
+
+/// What has happened to a future.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct State(u8);
+
+impl State {
+    /// It has an outcome. Never cleared.
+    pub(crate) const SETTLED: State = State(1);
+    /// The outcome is that it was cancelled. Only with `SETTLED`; a gather never has it.
+    pub(crate) const CANCELLED: State = State(1 << 1);
+    /// The outcome is a panic, or an output that its maker called an error. Only with `SETTLED`, never with
+    /// `CANCELLED`.
+    pub(crate) const FAILED: State = State(1 << 2);
+    /// Somebody has seen the outcome, or said that nobody needs to.
+    pub(crate) const RETRIEVED: State = State(1 << 3);
+    /// Its loop was closed before it was settled: it never will be. Never with `SETTLED`.
+    pub(crate) const LOST: State = State(1 << 4);
+
+    #[inline]
+    pub(crate) fn has(self, bits: State) -> bool {
+        self.0 & bits.0 != 0
+    }
+
+    pub(crate) fn is_unretrieved_failure(self) -> bool {
+        self.has(State::FAILED) && !self.has(State::RETRIEVED)
+    }
+}
+
+impl BitOr for State {
+    type Output = State;
+
+    #[inline]
+    fn bitor(self, other: State) -> State {
+        State(self.0 | other.0)
+    }
+}

@@ -1,0 +1,169 @@
+//! The tasks of one loop: who is unfinished, and how a wake finds them.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::panic::Location;
+
+use loop_core::{ExceptionContext, LoopRef, Runtime, WakeKey};
+use slab::Slab;
+
+use crate::cell::{AnyFuture, Errors, Typed};
+use crate::error::{Panicked, TaskError};
+use crate::state::State;
+use crate::step;
+use crate::task_core::TaskCore;
+
+/// The unfinished tasks of one loop, which are kept alive here: a task that nobody holds goes on.
+#[derive(Default)]
+pub(crate) struct Tasks {
+    slots: RefCell<Slab<AnyFuture>>,
+    /// How many tasks the loop has had.
+    born: Cell<u64>,
+    /// Unsettled gathers: each is part of a cycle of references that only closing the loop breaks.
+    gathers: RefCell<Slab<AnyFuture>>,
+}
+
+impl Tasks {
+    #[inline]
+    pub(crate) fn of(owner: &LoopRef) -> &Tasks {
+        owner.runtime_or_init(Tasks::default)
+    }
+
+    /// Makes a task; it takes no step yet.
+    ///
+    /// # Panics
+    /// If the loop is closed.
+    #[inline]
+    pub(crate) fn create<F: Future<Output: 'static> + 'static>(
+        owner: &LoopRef,
+        future: F,
+        errors: Option<Errors<F::Output>>,
+        place: &'static Location<'static>,
+    ) -> Typed<F::Output> {
+        let tasks = Tasks::of(owner);
+        let serial = tasks.born.get() + 1;
+        tasks.born.set(serial);
+        let mut slots = tasks.slots.borrow_mut();
+        let entry = slots.vacant_entry();
+        #[expect(clippy::cast_possible_truncation, reason = "a generation wraps around")]
+        let key = WakeKey::new(entry.key(), serial as u32);
+        let task = Typed::new_task(
+            owner.clone(),
+            TaskCore::new(key, serial),
+            future,
+            errors,
+            place,
+        );
+        entry.insert(task.any().clone());
+        task
+    }
+
+    /// Forgets a task that is done.
+    #[inline]
+    pub(crate) fn remove(&self, key: WakeKey) {
+        let task = self.slots.borrow_mut().try_remove(key.slot());
+        drop(task);
+    }
+
+    /// The unfinished tasks, oldest first.
+    pub(crate) fn unfinished(&self) -> Vec<AnyFuture> {
+        let mut tasks: Vec<AnyFuture> = self
+            .slots
+            .borrow()
+            .iter()
+            .map(|(_, task)| task.clone())
+            .collect();
+        tasks.sort_by_key(|task| task.task().map(|core| core.serial));
+        tasks
+    }
+
+    pub(crate) fn keep_gather(&self, gather: AnyFuture) -> usize {
+        self.gathers.borrow_mut().insert(gather)
+    }
+
+    pub(crate) fn release_gather(&self, slot: usize) {
+        let gather = self.gathers.borrow_mut().try_remove(slot);
+        drop(gather);
+    }
+}
+
+impl Runtime for Tasks {
+    #[inline]
+    fn wake(&self, key: WakeKey) {
+        let slots = self.slots.borrow();
+        if let Some(task) = slots.get(key.slot())
+            && task.task().is_some_and(|core| core.key == key)
+        {
+            step::schedule(task);
+        }
+    }
+
+    fn recover(&self, panic: Box<dyn Any + Send>) -> Option<Box<dyn Any + Send>> {
+        let Some(task) = step::abandon() else {
+            return Some(panic);
+        };
+        step::finish_panicked(&task, panic);
+        None
+    }
+
+    fn close(&self) {
+        for task in self.unfinished() {
+            let header = task.header();
+            header.state.set(header.state.get() | State::LOST);
+            let context = ExceptionContext::new("Task was destroyed but it is pending!")
+                .task(format!("{task:?}"))
+                .place(Some(header.place));
+            header.owner.event_loop().call_exception_handler(&context);
+            if let Err(panic) = step::drop_future_as(&task) {
+                let context = ExceptionContext::new("Exception while a pending task was dropped")
+                    .exception(Panicked::new(panic).message())
+                    .task(format!("{task:?}"));
+                header.owner.event_loop().call_exception_handler(&context);
+            }
+            let callbacks = header.callbacks.take();
+            drop(callbacks);
+            if let Some(core) = task.task() {
+                self.remove(core.key);
+            }
+        }
+        loop {
+            let gather = {
+                let mut gathers = self.gathers.borrow_mut();
+                let slot = gathers.iter().next().map(|(slot, _)| slot);
+                slot.map(|slot| gathers.remove(slot))
+            };
+            let Some(gather) = gather else { break };
+            gather
+                .header()
+                .state
+                .set(gather.header().state.get() | State::LOST);
+            gather.disband();
+        }
+    }
+
+    fn waiting(&self) -> Vec<String> {
+        self.unfinished()
+            .iter()
+            .map(|task| format!("{task:?}"))
+            .collect()
+    }
+}
+
+/// Settles a future and schedules its callbacks.
+#[inline]
+pub(crate) fn settle(future: &AnyFuture, bits: State) {
+    let header = future.header();
+    debug_assert!(
+        !header.state.get().has(State::SETTLED),
+        "a future is settled once"
+    );
+    header.state.set(header.state.get() | State::SETTLED | bits);
+    crate::callbacks::schedule_all(future);
+}
+
+/// Settles a future as cancelled.
+pub(crate) fn settle_cancelled(future: &AnyFuture) {
+    future.fail(TaskError::Cancelled(crate::cancel::Cancelled::new()));
+    settle(future, State::CANCELLED);
+}

@@ -1,0 +1,129 @@
+//! The bookkeeping of a task that does not depend on its type.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use loop_core::WakeKey;
+
+use crate::cell::AnyFuture;
+
+/// What a task's step, its waits and its cancellation keep of it.
+///
+/// ```text
+///             create                       wake, settle, cancel
+///   (nothing) ------> scheduled ----step----> running ---pending---> suspended
+///                        ^                       |                      |
+///                        |                       +-- ready, interrupt --+--> settled
+///                        +--------------- wake, settle, cancel ---------+
+/// ```
+pub(crate) struct TaskCore {
+    pub(crate) key: WakeKey,
+    /// The order of creation on its loop, from 1: its age and its default name.
+    pub(crate) serial: u64,
+    pub(crate) name: RefCell<Option<Rc<str>>>,
+    /// The coroutine is in its cell.
+    pub(crate) has_future: Cell<bool>,
+    /// A step stands in the ready queue; there is never a second one.
+    pub(crate) scheduled: Cell<bool>,
+    /// The coroutine is being polled.
+    pub(crate) running: Cell<bool>,
+    /// A request for cancellation that has not gone anywhere yet.
+    pub(crate) armed: Cell<bool>,
+    /// A request on its way to a frame, inside a poll.
+    pub(crate) interrupt: Cell<bool>,
+    /// What is being dropped is dropped by an interrupt, which stands for every request.
+    pub(crate) absorbing: Cell<bool>,
+    /// A frame ended its last poll pending.
+    pub(crate) frame_pending: Cell<bool>,
+    /// Requests that nobody has taken back: `cancelling()`.
+    pub(crate) requests: Cell<u32>,
+    pub(crate) waits: RefCell<Waits>,
+}
+
+impl TaskCore {
+    pub(crate) fn new(key: WakeKey, serial: u64) -> TaskCore {
+        TaskCore {
+            key,
+            serial,
+            name: RefCell::default(),
+            has_future: Cell::new(true),
+            scheduled: Cell::new(false),
+            running: Cell::new(false),
+            armed: Cell::new(false),
+            interrupt: Cell::new(false),
+            absorbing: Cell::new(false),
+            frame_pending: Cell::new(false),
+            requests: Cell::new(0),
+            waits: RefCell::default(),
+        }
+    }
+
+    pub(crate) fn name(&self) -> Rc<str> {
+        match &*self.name.borrow() {
+            Some(name) => Rc::clone(name),
+            None => format!("Task-{}", self.serial).into(),
+        }
+    }
+}
+
+/// The awaits in which a task is suspended: nearly always one.
+#[derive(Default)]
+pub(crate) struct Waits {
+    first: Option<Wait>,
+    more: Vec<Wait>,
+    next: u32,
+}
+
+/// One await on a loop future.
+pub(crate) struct Wait {
+    id: u32,
+    pub(crate) target: AnyFuture,
+    /// A request for cancellation went through this await.
+    pub(crate) passed: bool,
+}
+
+impl Waits {
+    #[inline]
+    pub(crate) fn add(&mut self, target: AnyFuture) -> u32 {
+        let id = self.next;
+        self.next = id.wrapping_add(1);
+        let wait = Wait {
+            id,
+            target,
+            passed: false,
+        };
+        if self.first.is_none() {
+            self.first = Some(wait);
+        } else {
+            self.more.push(wait);
+        }
+        id
+    }
+
+    #[inline]
+    pub(crate) fn remove(&mut self, id: u32) -> Option<Wait> {
+        if self.first.as_ref().is_some_and(|wait| wait.id == id) {
+            let next = if self.more.is_empty() {
+                None
+            } else {
+                Some(self.more.remove(0))
+            };
+            return std::mem::replace(&mut self.first, next);
+        }
+        let at = self.more.iter().position(|wait| wait.id == id)?;
+        Some(self.more.remove(at))
+    }
+
+    /// The one await that the task is suspended in, if there is exactly one.
+    pub(crate) fn only(&mut self) -> Option<&mut Wait> {
+        if self.more.is_empty() {
+            self.first.as_mut()
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Wait> {
+        self.first.iter().chain(&self.more)
+    }
+}

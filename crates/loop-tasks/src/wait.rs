@@ -1,0 +1,193 @@
+//! Waiting for many futures without taking their results.
+
+use std::cell::Cell;
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::callbacks::{Callback, Listener};
+use crate::cell::AnyFuture;
+use crate::ensure::EnsureFuture;
+use crate::future::{CallbackToken, LoopFuture};
+use crate::sleep::running_loop;
+use crate::state::State;
+use crate::wait_one::Signal;
+
+/// When [`wait`] returns.
+///
+/// # asyncio
+/// `return_when=FIRST_COMPLETED`, `FIRST_EXCEPTION`, `ALL_COMPLETED`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ReturnWhen {
+    /// When any of them is done or cancelled.
+    FirstCompleted,
+    /// When any of them has failed: a panic, or an error of a task made with
+    /// [`try_create_task`](crate::try_create_task). Cancelled ones do not count. If none fails, when all are done.
+    FirstException,
+    /// When all of them are done or cancelled.
+    #[default]
+    AllCompleted,
+}
+
+/// There is nothing to wait for.
+///
+/// # asyncio
+/// `ValueError: Set of Tasks/Futures is empty.`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EmptySet;
+
+impl fmt::Display for EmptySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Set of Tasks/Futures is empty.")
+    }
+}
+
+impl std::error::Error for EmptySet {}
+
+/// What [`wait`] found: both lists in the order given, each future once.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Waited<H> {
+    /// Done, failed or cancelled: their results are still in them.
+    pub done: Vec<H>,
+    /// Not done. They go on.
+    pub pending: Vec<H>,
+}
+
+/// Waits until some or all are done, or the time is over. Raises nothing and cancels nothing.
+///
+/// Coroutines become tasks. Results stay in the tasks: ask them.
+///
+/// # Errors
+/// [`EmptySet`] if there are none.
+///
+/// # Panics
+/// When it is awaited where no loop is running.
+///
+/// # Ordering
+/// It always waits for at least one done callback, also if all are done already.
+///
+/// # asyncio
+/// `asyncio.wait(fs, timeout=, return_when=)`; the lists are sets there, and coroutines are forbidden since 3.11.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use loop_core::EventLoop;
+/// use loop_tasks::{LoopExt, ReturnWhen, sleep_result, wait};
+/// let event_loop = EventLoop::builder().virtual_clock().build()?;
+/// event_loop.run_until_complete(async {
+///     let jobs = [3, 1].map(|n| sleep_result(Duration::from_secs(n), n));
+///     let waited = wait(jobs, None, ReturnWhen::FirstCompleted).await.unwrap();
+///     assert_eq!(waited.done[0].result().unwrap().unwrap(), 1);
+///     assert_eq!(waited.pending.len(), 1);
+/// })?;
+/// # event_loop.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub async fn wait<A: EnsureFuture>(
+    awaitables: impl IntoIterator<Item = A>,
+    timeout: Option<Duration>,
+    return_when: ReturnWhen,
+) -> Result<Waited<A::Handle>, EmptySet> {
+    let event_loop = running_loop("wait");
+    let mut handles: Vec<A::Handle> = Vec::new();
+    let mut seen = std::collections::HashSet::new();
+    for awaitable in awaitables {
+        let handle = awaitable.ensure_future(&event_loop);
+        if seen.insert(any(&handle).address()) {
+            handles.push(handle);
+        }
+    }
+    if handles.is_empty() {
+        return Err(EmptySet);
+    }
+    let signal = Signal::new(&event_loop.loop_ref());
+    let timer = timeout.map(|timeout| {
+        let signal = signal.clone();
+        event_loop
+            .call_later(timeout, move || signal.set())
+            .expect("a running loop is not closed")
+    });
+    let waiting = Rc::new(Waiting {
+        left: Cell::new(handles.len()),
+        return_when,
+        signal,
+        timer,
+    });
+    let listening = Listening(
+        handles
+            .iter()
+            .map(|handle| {
+                let listener = Rc::clone(&waiting) as Rc<dyn Listener>;
+                (
+                    any(handle).clone(),
+                    any(handle).listen(Callback::Tell(listener, 0)),
+                )
+            })
+            .collect(),
+    );
+    // Also when this is cancelled or dropped: the callbacks and the timer go.
+    let stop = StopTimer(Rc::clone(&waiting));
+    waiting.signal.wait().await;
+    drop(stop);
+    drop(listening);
+    let (done, pending) = handles
+        .into_iter()
+        .partition(|handle| any(handle).is_settled());
+    Ok(Waited { done, pending })
+}
+
+fn any<T: 'static, H: AsRef<LoopFuture<T>>>(handle: &H) -> &AnyFuture {
+    handle.as_ref().any()
+}
+
+struct Waiting {
+    left: Cell<usize>,
+    return_when: ReturnWhen,
+    signal: Signal,
+    timer: Option<loop_core::TimerHandle>,
+}
+
+impl Waiting {
+    fn stop_timer(&self) {
+        if let Some(timer) = &self.timer {
+            timer.cancel();
+        }
+    }
+}
+
+impl Listener for Waiting {
+    fn done(&self, _: usize, future: &AnyFuture) {
+        let left = self.left.get().saturating_sub(1);
+        self.left.set(left);
+        let enough = match self.return_when {
+            ReturnWhen::FirstCompleted => true,
+            ReturnWhen::FirstException => future.header().state.get().has(State::FAILED),
+            ReturnWhen::AllCompleted => false,
+        };
+        if left == 0 || enough {
+            self.stop_timer();
+            self.signal.set();
+        }
+    }
+}
+
+struct StopTimer(Rc<Waiting>);
+
+impl Drop for StopTimer {
+    fn drop(&mut self) {
+        self.0.stop_timer();
+    }
+}
+
+struct Listening(Vec<(AnyFuture, CallbackToken)>);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        for (future, token) in &self.0 {
+            future.unlisten(*token);
+        }
+    }
+}
