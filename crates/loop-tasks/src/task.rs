@@ -364,6 +364,25 @@ impl TaskBuilder {
         }
     }
 
+    pub(crate) fn at(place: &'static Location<'static>) -> TaskBuilder {
+        TaskBuilder {
+            name: None,
+            eager: false,
+            place,
+        }
+    }
+
+    pub(crate) fn try_make<F, V: 'static, E: fmt::Debug + 'static>(
+        self,
+        owner: &LoopRef,
+        future: F,
+    ) -> Task<Result<V, E>>
+    where
+        F: Future<Output = Result<V, E>> + 'static,
+    {
+        self.make(owner, future, Some(ErrorView::of_result))
+    }
+
     /// Names the task. By default, `Task-N`.
     ///
     /// # Examples

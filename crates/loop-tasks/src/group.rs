@@ -1,0 +1,521 @@
+//! A scope of tasks that succeed or fail together.
+
+use std::cell::{Cell, Ref, RefCell};
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::rc::Rc;
+
+use loop_core::ExceptionContext;
+
+use crate::callbacks::{Callback, Listener};
+use crate::cancel::{self, Cancelled, catch_cancel};
+use crate::cell::{AnyFuture, Outcome};
+use crate::error::{Panicked, TaskError};
+use crate::future::LoopFuture;
+use crate::step;
+use crate::task::{Task, TaskBuilder};
+use crate::wait_one::Signal;
+
+/// A scope of tasks: when one fails, the others are cancelled, and the scope ends when all have ended.
+///
+/// A cheap reference, given to the body of [`scope`](TaskGroup::scope); tasks may add tasks through a clone.
+///
+/// # asyncio
+/// `asyncio.TaskGroup`, as in 3.13. Where asyncio cancels a set of tasks, this cancels the oldest first.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use loop_core::EventLoop;
+/// use loop_tasks::{LoopExt, TaskGroup, sleep};
+/// let event_loop = EventLoop::builder().virtual_clock().build()?;
+/// let error = event_loop
+///     .run_until_complete(TaskGroup::scope(async |group| {
+///         let slow = group.create_task(async {
+///             sleep(Duration::from_secs(60)).await;
+///             Ok(())
+///         });
+///         group.create_task(async { Err::<(), _>("no route to host") }).unwrap();
+///         slow.unwrap().await.ok();
+///         Ok(())
+///     }))?
+///     .unwrap_err();
+/// assert_eq!(error.to_string(), "unhandled errors in a TaskGroup (1 sub-exception)");
+/// assert_eq!(*error.failures()[0].error().unwrap(), "no route to host");
+/// # event_loop.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct TaskGroup<E>(Rc<Group<E>>);
+
+struct Group<E> {
+    parent: AnyFuture,
+    /// The unfinished tasks, by age.
+    tasks: RefCell<BTreeMap<u64, AnyFuture>>,
+    failures: RefCell<Vec<GroupFailure<E>>>,
+    exiting: Cell<bool>,
+    aborting: Cell<bool>,
+    /// A child failed while the body ran, and the parent was asked to cancel because of that.
+    asked_parent: Cell<bool>,
+    /// Said when the last task is done, while the scope waits for that.
+    emptied: RefCell<Option<Signal>>,
+}
+
+impl<E: fmt::Debug + 'static> TaskGroup<E> {
+    /// Runs `body`, then waits for every task that was added to the group.
+    ///
+    /// When a task fails, or `body` does, the other tasks and the body are cancelled. A cancellation from outside
+    /// cancels all of them, and goes on from here when they have ended.
+    ///
+    /// # Errors
+    /// [`GroupError`] with what failed: the tasks in the order in which they did, then the body.
+    ///
+    /// # Panics
+    /// When it is awaited outside of a task.
+    ///
+    /// # Cancel safety
+    /// Dropped early, it cancels its tasks and cannot wait for them.
+    ///
+    /// # asyncio
+    /// `async with asyncio.TaskGroup() as group:`.
+    ///
+    /// # Examples
+    /// See [`TaskGroup`].
+    pub async fn scope<T>(
+        body: impl AsyncFnOnce(TaskGroup<E>) -> Result<T, E>,
+    ) -> Result<T, GroupError<E>> {
+        let parent =
+            step::current().expect("TaskGroup cannot determine the parent task: use it in one");
+        let group = Rc::new(Group {
+            parent,
+            tasks: RefCell::default(),
+            failures: RefCell::default(),
+            exiting: Cell::new(false),
+            aborting: Cell::new(false),
+            asked_parent: Cell::new(false),
+            emptied: RefCell::default(),
+        });
+        let leave = Leave(&group);
+        let outcome = catch_cancel(body(TaskGroup(Rc::clone(&group)))).await;
+        let result = group.exit(outcome).await;
+        std::mem::forget(leave); // It has been left in order; nothing is held by the guard.
+        match result {
+            Exit::Value(value) => Ok(value),
+            Exit::Failed => Err(GroupError {
+                failures: group.failures.take(),
+            }),
+            Exit::Cancelled(cancelled) => cancelled.resume().await,
+        }
+    }
+
+    /// Adds a task to the group.
+    ///
+    /// # Errors
+    /// [`GroupClosed`] with the future, if the group is cancelling its tasks or has ended.
+    ///
+    /// # asyncio
+    /// `group.create_task(coro)`.
+    ///
+    /// # Examples
+    /// See [`TaskGroup`].
+    #[track_caller]
+    pub fn create_task<V, F>(&self, future: F) -> Result<Task<Result<V, E>>, GroupClosed<F>>
+    where
+        V: 'static,
+        F: Future<Output = Result<V, E>> + 'static,
+    {
+        self.spawn(TaskBuilder::at(Location::caller()), future)
+    }
+
+    /// Adds a task that `builder` describes. Otherwise as [`create_task`](TaskGroup::create_task).
+    ///
+    /// # Errors
+    /// As [`create_task`](TaskGroup::create_task).
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::EventLoop;
+    /// use loop_tasks::{LoopExt, TaskBuilder, TaskGroup};
+    /// let event_loop = EventLoop::new()?;
+    /// let result = event_loop.run_until_complete(TaskGroup::<()>::scope(async |group| {
+    ///     let builder = TaskBuilder::new().name("worker");
+    ///     group.spawn(builder, async { Ok(()) }).unwrap();
+    ///     Ok(())
+    /// }))?;
+    /// assert!(result.is_ok());
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn spawn<V, F>(
+        &self,
+        builder: TaskBuilder,
+        future: F,
+    ) -> Result<Task<Result<V, E>>, GroupClosed<F>>
+    where
+        V: 'static,
+        F: Future<Output = Result<V, E>> + 'static,
+    {
+        let group = &self.0;
+        if self.is_closed() {
+            return Err(GroupClosed(future));
+        }
+        let owner = &group.parent.header().owner;
+        let task = builder.try_make(owner, future);
+        let child = Rc::new(Child {
+            group: Rc::clone(group),
+            future: (*task).clone(),
+        });
+        if task.done() {
+            child.done(0, task.any());
+        } else {
+            group
+                .tasks
+                .borrow_mut()
+                .insert(serial(task.any()), task.any().clone());
+            task.listen(Callback::Tell(child, 0));
+        }
+        Ok(task)
+    }
+
+    /// Whether the group takes no more tasks: it is cancelling those that it has, or has ended.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::EventLoop;
+    /// use loop_tasks::{LoopExt, TaskGroup};
+    /// let event_loop = EventLoop::new()?;
+    /// let group = event_loop
+    ///     .run_until_complete(TaskGroup::<()>::scope(async |group| Ok(group)))?
+    ///     .unwrap();
+    /// assert!(group.is_closed());
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        let group = &self.0;
+        group.aborting.get() || group.exiting.get() && group.tasks.borrow().is_empty()
+    }
+}
+
+fn serial(task: &AnyFuture) -> u64 {
+    task.task().map_or(0, |core| core.serial)
+}
+
+/// How a scope ends.
+enum Exit<T> {
+    Value(T),
+    Failed,
+    Cancelled(Cancelled),
+}
+
+impl<E: fmt::Debug + 'static> Group<E> {
+    async fn exit<T>(&self, outcome: Result<Result<T, E>, Cancelled>) -> Exit<T> {
+        self.exiting.set(true);
+        let (outcome, mut cancelled) = match outcome {
+            Ok(outcome) => (Some(outcome), None),
+            Err(cancelled) => (None, Some(cancelled)),
+        };
+        if !matches!(outcome, Some(Ok(_))) && !self.aborting.get() {
+            self.abort();
+        }
+        // In a loop: the parent may be cancelled while it waits, more than once.
+        while !self.tasks.borrow().is_empty() {
+            let signal = Signal::new(&self.parent.header().owner);
+            self.emptied.replace(Some(signal.clone()));
+            if let Err(again) = catch_cancel(signal.wait()).await
+                && !self.aborting.get()
+            {
+                cancelled = Some(again);
+                self.abort();
+            }
+            self.emptied.take();
+        }
+        let core = self.parent.task().expect("the parent is a task");
+        if self.asked_parent.replace(false) && cancel::uncancel(core) == 0 {
+            cancelled = None; // It was the group's own doing.
+        }
+        if self.failures.borrow().is_empty()
+            && let Some(cancelled) = cancelled
+        {
+            return Exit::Cancelled(cancelled);
+        }
+        match outcome {
+            Some(Err(error)) => {
+                self.failures
+                    .borrow_mut()
+                    .push(GroupFailure(Failure::Own(RefCell::new(Some(error)))));
+            }
+            Some(Ok(value)) if self.failures.borrow().is_empty() => return Exit::Value(value),
+            Some(Ok(_)) | None => {}
+        }
+        if core.requests.get() > 0 {
+            // Somebody outside wants the parent to end: said again, now that the group does not stand in between.
+            cancel::uncancel(core);
+            self.parent.cancel();
+        }
+        Exit::Failed
+    }
+
+    fn abort(&self) {
+        self.aborting.set(true);
+        let tasks: Vec<AnyFuture> = self.tasks.borrow().values().cloned().collect();
+        for task in tasks {
+            if !task.is_settled() {
+                task.cancel();
+            }
+        }
+    }
+
+    fn failed(&self, task: &AnyFuture, failure: GroupFailure<E>) {
+        self.failures.borrow_mut().push(failure);
+        if self.parent.is_settled() {
+            let context =
+                ExceptionContext::new("a task has failed, but its group's task is done already")
+                    .exception(task.failure().unwrap_or_default())
+                    .task(format!("{task:?}"));
+            task.header()
+                .owner
+                .event_loop()
+                .call_exception_handler(&context);
+        } else if !self.aborting.get() && !self.asked_parent.get() {
+            self.abort();
+            self.asked_parent.set(true);
+            self.parent.cancel();
+        }
+    }
+}
+
+/// Hears of one child.
+struct Child<V, E> {
+    group: Rc<Group<E>>,
+    future: LoopFuture<Result<V, E>>,
+}
+
+impl<V: 'static, E: fmt::Debug + 'static> Listener for Child<V, E> {
+    fn done(&self, _: usize, task: &AnyFuture) {
+        let group = &self.group;
+        let removed = group.tasks.borrow_mut().remove(&serial(task));
+        drop(removed);
+        if group.tasks.borrow().is_empty()
+            && let Some(signal) = &*group.emptied.borrow()
+        {
+            signal.set();
+        }
+        if !self.future.failed() {
+            return;
+        }
+        task.mark_retrieved();
+        let panicked = match &*self.future.typed().outcome().borrow() {
+            Outcome::Done(Err(TaskError::Panicked(panicked))) => Some(panicked.clone()),
+            _ => None,
+        };
+        let failure = match panicked {
+            Some(panicked) => Failure::Panicked(panicked),
+            None => Failure::Child(Rc::new(self.future.clone())),
+        };
+        group.failed(task, GroupFailure(failure));
+    }
+}
+
+/// A scope that is dropped before its end leaves nothing running.
+struct Leave<'a, E: fmt::Debug + 'static>(&'a Rc<Group<E>>);
+
+impl<E: fmt::Debug + 'static> Drop for Leave<'_, E> {
+    fn drop(&mut self) {
+        self.0.exiting.set(true);
+        self.0.abort();
+        if self.0.asked_parent.replace(false)
+            && let Some(core) = self.0.parent.task()
+        {
+            cancel::uncancel(core);
+        }
+    }
+}
+
+impl<E> Clone for TaskGroup<E> {
+    fn clone(&self) -> Self {
+        TaskGroup(Rc::clone(&self.0))
+    }
+}
+
+impl<E> fmt::Debug for TaskGroup<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<TaskGroup tasks={}", self.0.tasks.borrow().len())?;
+        if !self.0.failures.borrow().is_empty() {
+            write!(f, " errors={}", self.0.failures.borrow().len())?;
+        }
+        f.write_str(if self.0.aborting.get() {
+            " cancelling>"
+        } else {
+            ">"
+        })
+    }
+}
+
+/// The group takes no more tasks. The future is inside.
+pub struct GroupClosed<F>(pub F);
+
+impl<F> fmt::Debug for GroupClosed<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GroupClosed(..)")
+    }
+}
+
+impl<F> fmt::Display for GroupClosed<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TaskGroup is shutting down or finished: it takes no more tasks")
+    }
+}
+
+impl<F> Error for GroupClosed<F> {}
+
+/// What failed in a [`TaskGroup`].
+///
+/// # asyncio
+/// `ExceptionGroup('unhandled errors in a TaskGroup', errors)`.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct GroupError<E> {
+    failures: Vec<GroupFailure<E>>,
+}
+
+impl<E> GroupError<E> {
+    /// The failures: of the tasks in the order in which they failed, then of the body.
+    ///
+    /// # Examples
+    /// See [`TaskGroup`].
+    #[must_use]
+    pub fn failures(&self) -> &[GroupFailure<E>] {
+        &self.failures
+    }
+
+    /// The failures themselves.
+    ///
+    /// # Examples
+    /// See [`GroupFailure::into_error`].
+    #[must_use]
+    pub fn into_failures(self) -> Vec<GroupFailure<E>> {
+        self.failures
+    }
+}
+
+impl<E> fmt::Display for GroupError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let n = self.failures.len();
+        let s = if n == 1 { "" } else { "s" };
+        write!(f, "unhandled errors in a TaskGroup ({n} sub-exception{s})")
+    }
+}
+
+impl<E: fmt::Debug> Error for GroupError<E> {}
+
+/// One failure in a [`GroupError`]: the error of a task or of the body, or a panic.
+///
+/// A task's error stays in its task, so that whoever holds the task still finds it there.
+pub struct GroupFailure<E>(Failure<E>);
+
+enum Failure<E> {
+    Own(RefCell<Option<E>>),
+    Child(Rc<dyn Holds<E>>),
+    Panicked(Panicked),
+}
+
+/// A future whose outcome is an `E`, whatever else it might have been.
+trait Holds<E> {
+    fn borrow(&self) -> Option<Ref<'_, E>>;
+    fn take(&self) -> Option<E>;
+}
+
+impl<V: 'static, E: 'static> Holds<E> for LoopFuture<Result<V, E>> {
+    fn borrow(&self) -> Option<Ref<'_, E>> {
+        Ref::filter_map(self.typed().outcome().borrow(), |outcome| match outcome {
+            Outcome::Done(Ok(Err(error))) => Some(error),
+            _ => None,
+        })
+        .ok()
+    }
+
+    fn take(&self) -> Option<E> {
+        match self.extract(None) {
+            Ok(Err(error)) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl<E> GroupFailure<E> {
+    /// The error; `None` if it was a panic, or if somebody has moved the task's result out.
+    ///
+    /// # Examples
+    /// See [`TaskGroup`].
+    #[must_use]
+    pub fn error(&self) -> Option<Ref<'_, E>> {
+        match &self.0 {
+            Failure::Own(error) => Ref::filter_map(error.borrow(), Option::as_ref).ok(),
+            Failure::Child(child) => child.borrow(),
+            Failure::Panicked(_) => None,
+        }
+    }
+
+    /// The panic, if it was one.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::EventLoop;
+    /// use loop_tasks::{LoopExt, TaskGroup};
+    /// let event_loop = EventLoop::new()?;
+    /// let error = event_loop
+    ///     .run_until_complete(TaskGroup::<()>::scope(async |group| {
+    ///         group.create_task(async { if true { panic!("oh") } else { Ok(()) } }).unwrap();
+    ///         Ok(())
+    ///     }))?
+    ///     .unwrap_err();
+    /// assert_eq!(error.failures()[0].panicked().unwrap().message(), "oh");
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn panicked(&self) -> Option<&Panicked> {
+        match &self.0 {
+            Failure::Panicked(panicked) => Some(panicked),
+            Failure::Own(_) | Failure::Child(_) => None,
+        }
+    }
+
+    /// Moves the error out, also out of its task. `None` as with [`error`](GroupFailure::error).
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::EventLoop;
+    /// use loop_tasks::{LoopExt, TaskGroup};
+    /// let event_loop = EventLoop::new()?;
+    /// let error = event_loop
+    ///     .run_until_complete(TaskGroup::scope(async |_| Err::<(), _>(String::from("body"))))?
+    ///     .unwrap_err();
+    /// let errors: Vec<_> = error.into_failures().into_iter().filter_map(|f| f.into_error()).collect();
+    /// assert_eq!(errors, ["body"]);
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn into_error(self) -> Option<E> {
+        match self.0 {
+            Failure::Own(error) => error.into_inner(),
+            Failure::Child(child) => child.take(),
+            Failure::Panicked(_) => None,
+        }
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for GroupFailure<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.panicked(), self.error()) {
+            (Some(panicked), _) => panicked.fmt(f),
+            (None, Some(error)) => error.fmt(f),
+            (None, None) => f.write_str("(moved out)"),
+        }
+    }
+}
