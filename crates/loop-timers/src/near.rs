@@ -74,14 +74,10 @@ impl Near {
 
     /// Adds those of one tick of the wheel.
     pub(crate) fn extend(&mut self, entries: impl Iterator<Item = Entry>) {
-        let before = self.run.len() + self.heap.len();
-        if self.run.is_empty() {
-            self.run.extend(entries);
-            self.run.sort_unstable_by_key(|&entry| Reverse(entry));
-        } else {
-            self.heap.extend(entries.map(Reverse));
-        }
-        self.live += self.run.len() + self.heap.len() - before;
+        let before = self.run.len();
+        self.run.extend(entries);
+        self.run.sort_unstable_by_key(|&entry| Reverse(entry));
+        self.live += self.run.len() - before;
         self.limit_memory();
     }
 

@@ -398,4 +398,39 @@ mod tests {
         timers.pop_due(HOUR);
         assert!(timers.near.capacity() <= 300);
     }
+
+    #[test]
+    fn late_timers_fired_one_by_one_leave_little_behind() {
+        let mut timers = TimerQueue::new();
+        timers.pop_due(2 * HOUR);
+        let last = timers.insert(HOUR + 100_000, 0);
+        for n in 0..100_000 {
+            timers.insert(HOUR + n, n);
+        }
+        for _ in 0..100_000 {
+            let key = timers.pop_due(2 * HOUR);
+            assert!(key.and_then(|key| timers.remove(key)).is_some());
+        }
+        assert!(timers.near.capacity() <= 300);
+        assert_eq!(timers.pop_due(2 * HOUR), Some(last));
+    }
+
+    #[test]
+    fn few_timers_are_near_and_of_many_most_are_not() {
+        let mut timers = TimerQueue::new();
+        (0..50).for_each(|n| _ = timers.insert(HOUR + n, n));
+        assert_eq!(timers.wheel.len(), 0);
+        (0..950).for_each(|n| _ = timers.insert(HOUR + n, n));
+        assert!(timers.wheel.len() > 900);
+    }
+
+    #[test]
+    fn a_clock_that_leapt_and_went_back_spoils_nothing() {
+        let mut timers = TimerQueue::new();
+        for now_ns in [u64::MAX, HOUR] {
+            assert_eq!(timers.pop_due(now_ns), None);
+        }
+        (0..1_000).for_each(|n| _ = timers.insert(2 * HOUR + n, n));
+        assert!(timers.wheel.len() > 900);
+    }
 }
