@@ -162,8 +162,6 @@ impl<T> Slots<T> {
             }
         }
         ranks.sort_unstable();
-        // Not in the midst of it: indices stay good.
-        self.shrink_below = 0;
         let values = ranks.iter().filter_map(|&(_, _, index)| self.remove(index));
         let values = values.collect();
         self.shrink_to_fit();
