@@ -5,9 +5,10 @@ use std::panic::Location;
 
 use loop_core::{EventLoop, NoCurrentLoop, get_event_loop};
 
+use crate::builder::make;
 use crate::cell::AnyFuture;
 use crate::future::LoopFuture;
-use crate::task::{Task, make};
+use crate::task::Task;
 
 /// How an outcome is shared: `T::clone`.
 pub(crate) type Share<T> = fn(&T) -> T;

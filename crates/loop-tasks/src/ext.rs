@@ -3,15 +3,18 @@
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
+use std::rc::Rc;
 
 use loop_core::{EventLoop, LoopError, get_running_loop};
 
+use crate::builder::{TaskBuilder, make};
 use crate::callbacks::Callback;
 use crate::cell::{ErrorView, Errors};
 use crate::ensure::EnsureFuture;
 use crate::error::RunError;
 use crate::future::LoopFuture;
-use crate::task::{AnyTask, Task, make, tasks_of};
+use crate::table::{Factory, Tasks};
+use crate::task::{AnyTask, Task, tasks_of};
 
 /// The methods of asyncio's loop that are about futures and tasks.
 pub trait LoopExt {
@@ -87,6 +90,15 @@ pub trait LoopExt {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn all_tasks(&self) -> Vec<AnyTask>;
+
+    /// Sets what has a say in every task of this loop before it is made: its name, and whether it is eager.
+    ///
+    /// # asyncio
+    /// `loop.set_task_factory(factory)`. A factory there makes the task itself.
+    ///
+    /// # Examples
+    /// See [`eager_task_factory`](crate::eager_task_factory).
+    fn set_task_factory<F: Fn(TaskBuilder) -> TaskBuilder + 'static>(&self, factory: Option<F>);
 }
 
 impl LoopExt for EventLoop {
@@ -146,6 +158,11 @@ impl LoopExt for EventLoop {
 
     fn all_tasks(&self) -> Vec<AnyTask> {
         tasks_of(self)
+    }
+
+    fn set_task_factory<F: Fn(TaskBuilder) -> TaskBuilder + 'static>(&self, factory: Option<F>) {
+        let factory = factory.map(|factory| Rc::new(factory) as Factory);
+        Tasks::of(&self.loop_ref()).set_factory(factory);
     }
 }
 

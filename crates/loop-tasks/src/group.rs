@@ -10,13 +10,14 @@ use std::rc::Rc;
 
 use loop_core::ExceptionContext;
 
+use crate::builder::TaskBuilder;
 use crate::callbacks::{Callback, Listener};
 use crate::cancel::{self, Cancelled, catch_cancel};
 use crate::cell::{AnyFuture, Outcome};
 use crate::error::{Panicked, TaskError};
 use crate::future::LoopFuture;
 use crate::step;
-use crate::task::{Task, TaskBuilder};
+use crate::task::Task;
 use crate::wait_one::Signal;
 
 /// A scope of tasks: when one fails, the others are cancelled, and the scope ends when all have ended.

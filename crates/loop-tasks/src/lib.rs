@@ -38,9 +38,11 @@
 //! Other threads (`loop-bridge`), blocking work (`loop-executor`), locks and queues (`loop-sync`).
 
 mod as_completed;
+mod builder;
 mod callbacks;
 mod cancel;
 mod cell;
+mod context;
 mod describe;
 mod ensure;
 mod error;
@@ -62,7 +64,9 @@ mod wait_for;
 mod wait_one;
 
 pub use as_completed::{AsCompleted, as_completed};
+pub use builder::{TaskBuilder, create_task, eager_task_factory, try_create_task};
 pub use cancel::{Cancelled, CatchCancel, catch_cancel};
+pub use context::{Context, ContextToken, ContextVar};
 pub use ensure::{Awaitable, EnsureFuture, ensure_future};
 pub use error::{InvalidState, NotReady, Panicked, RunError, TaskError};
 pub use ext::LoopExt;
@@ -72,7 +76,7 @@ pub use group::{GroupClosed, GroupError, GroupFailure, TaskGroup};
 pub use link::Join;
 pub use shield::shield;
 pub use sleep::{Sleep, YieldNow, sleep, sleep_result, sleep_until, yield_now};
-pub use task::{AnyTask, Task, TaskBuilder, all_tasks, create_task, current_task, try_create_task};
+pub use task::{AnyTask, Task, all_tasks, current_task};
 pub use timeout::{Elapsed, NotActive, Timeout, TimeoutRun, timeout, timeout_at};
 pub use wait::{EmptySet, ReturnWhen, Waited, wait};
 pub use wait_for::wait_for;

@@ -4,10 +4,12 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::panic::Location;
+use std::rc::Rc;
 
 use loop_core::{ExceptionContext, LoopRef, Runtime, WakeKey};
 use slab::Slab;
 
+use crate::builder::TaskBuilder;
 use crate::cell::{AnyFuture, Errors, Typed};
 use crate::error::{Panicked, TaskError};
 use crate::state::State;
@@ -22,7 +24,11 @@ pub(crate) struct Tasks {
     born: Cell<u64>,
     /// Unsettled gathers: each is part of a cycle of references that only closing the loop breaks.
     gathers: RefCell<Slab<AnyFuture>>,
+    factory: RefCell<Option<Factory>>,
 }
+
+/// What has a say in every task that is made.
+pub(crate) type Factory = Rc<dyn Fn(TaskBuilder) -> TaskBuilder>;
 
 impl Tasks {
     #[inline]
@@ -76,6 +82,16 @@ impl Tasks {
             .collect();
         tasks.sort_by_key(|task| task.task().map(|core| core.serial));
         tasks
+    }
+
+    #[inline]
+    pub(crate) fn factory(&self) -> Option<Factory> {
+        self.factory.borrow().clone()
+    }
+
+    pub(crate) fn set_factory(&self, factory: Option<Factory>) {
+        let old = self.factory.replace(factory);
+        drop(old);
     }
 
     pub(crate) fn keep_gather(&self, gather: AnyFuture) -> usize {

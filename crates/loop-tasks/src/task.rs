@@ -1,16 +1,15 @@
 //! Tasks: coroutines that run on a loop.
 
 use std::fmt;
-use std::future::Future;
 use std::ops::Deref;
 use std::panic::Location;
 use std::rc::Rc;
 
-use loop_core::{EventLoop, LoopClosed, LoopRef, get_event_loop, get_running_loop};
+use loop_core::{EventLoop, get_event_loop, get_running_loop};
 
 use crate::callbacks::Callback;
 use crate::cancel;
-use crate::cell::{AnyFuture, ErrorView, Errors, Typed};
+use crate::cell::AnyFuture;
 use crate::error::TaskError;
 use crate::future::{CallbackToken, LoopFuture};
 use crate::link::Join;
@@ -43,6 +42,10 @@ use crate::task_core::TaskCore;
 pub struct Task<T>(LoopFuture<T>);
 
 impl<T> Task<T> {
+    pub(crate) fn new(future: LoopFuture<T>) -> Task<T> {
+        Task(future)
+    }
+
     fn core(&self) -> &TaskCore {
         self.any()
             .task()
@@ -317,262 +320,6 @@ impl fmt::Debug for AnyTask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
-}
-
-/// A description of a task that is about to be made.
-///
-/// # asyncio
-/// The keyword arguments of `create_task` and of `Task`.
-///
-/// # Examples
-/// ```
-/// use loop_core::EventLoop;
-/// use loop_tasks::{LoopExt, TaskBuilder};
-/// let event_loop = EventLoop::new()?;
-/// let task = TaskBuilder::new().name("first").spawn_on(&event_loop, async { 1 })?;
-/// assert_eq!(&*task.get_name(), "first");
-/// event_loop.run_until_complete(task)?;
-/// # event_loop.close()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug)]
-#[must_use = "a description alone makes no task"]
-pub struct TaskBuilder {
-    name: Option<Rc<str>>,
-    eager: bool,
-    place: &'static Location<'static>,
-}
-
-impl Default for TaskBuilder {
-    #[track_caller]
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl TaskBuilder {
-    /// Starts a description; the task counts as made here.
-    ///
-    /// # Examples
-    /// See [`TaskBuilder`].
-    #[track_caller]
-    pub fn new() -> TaskBuilder {
-        TaskBuilder {
-            name: None,
-            eager: false,
-            place: Location::caller(),
-        }
-    }
-
-    pub(crate) fn at(place: &'static Location<'static>) -> TaskBuilder {
-        TaskBuilder {
-            name: None,
-            eager: false,
-            place,
-        }
-    }
-
-    pub(crate) fn try_make<F, V: 'static, E: fmt::Debug + 'static>(
-        self,
-        owner: &LoopRef,
-        future: F,
-    ) -> Task<Result<V, E>>
-    where
-        F: Future<Output = Result<V, E>> + 'static,
-    {
-        self.make(owner, future, Some(ErrorView::of_result))
-    }
-
-    /// Names the task. By default, `Task-N`.
-    ///
-    /// # Examples
-    /// See [`TaskBuilder`].
-    pub fn name(mut self, name: impl Into<Rc<str>>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// Lets the task take its first step at once, inside whatever makes it, if its loop is running. By default, off.
-    ///
-    /// # Ordering
-    /// A task that finishes in that step is never scheduled. This changes the order in which things happen.
-    ///
-    /// # asyncio
-    /// `Task(..., eager_start=True)`.
-    ///
-    /// # Examples
-    /// ```
-    /// use loop_core::EventLoop;
-    /// use loop_tasks::{LoopExt, TaskBuilder};
-    /// let event_loop = EventLoop::new()?;
-    /// event_loop.run_until_complete(async {
-    ///     assert!(TaskBuilder::new().eager(true).spawn(async { 1 }).done());
-    /// })?;
-    /// # event_loop.close()?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn eager(mut self, eager: bool) -> Self {
-        self.eager = eager;
-        self
-    }
-
-    /// Makes the task on the running loop.
-    ///
-    /// # Panics
-    /// If no loop is running in this thread.
-    ///
-    /// # Examples
-    /// See [`eager`](TaskBuilder::eager).
-    pub fn spawn<F: Future<Output: 'static> + 'static>(self, future: F) -> Task<F::Output> {
-        self.make(&running(), future, None)
-    }
-
-    /// As [`spawn`](TaskBuilder::spawn), for an output that is a `Result`: an `Err` counts as a failure of the task.
-    ///
-    /// # Panics
-    /// If no loop is running in this thread.
-    ///
-    /// # Examples
-    /// See [`try_create_task`].
-    pub fn try_spawn<F, V: 'static, E: fmt::Debug + 'static>(self, future: F) -> Task<Result<V, E>>
-    where
-        F: Future<Output = Result<V, E>> + 'static,
-    {
-        self.make(&running(), future, Some(ErrorView::of_result))
-    }
-
-    /// Makes the task on this loop.
-    ///
-    /// # Errors
-    /// [`LoopClosed`] with the future, if the loop is closed.
-    ///
-    /// # Examples
-    /// See [`TaskBuilder`].
-    pub fn spawn_on<F: Future<Output: 'static> + 'static>(
-        self,
-        event_loop: &EventLoop,
-        future: F,
-    ) -> Result<Task<F::Output>, LoopClosed<F>> {
-        if event_loop.is_closed() {
-            return Err(LoopClosed(future));
-        }
-        Ok(self.make(&event_loop.loop_ref(), future, None))
-    }
-
-    /// As [`spawn_on`](TaskBuilder::spawn_on), for an output that is a `Result`.
-    ///
-    /// # Errors
-    /// [`LoopClosed`] with the future, if the loop is closed.
-    ///
-    /// # Examples
-    /// See [`try_create_task`].
-    pub fn try_spawn_on<F, V: 'static, E: fmt::Debug + 'static>(
-        self,
-        event_loop: &EventLoop,
-        future: F,
-    ) -> Result<Task<Result<V, E>>, LoopClosed<F>>
-    where
-        F: Future<Output = Result<V, E>> + 'static,
-    {
-        if event_loop.is_closed() {
-            return Err(LoopClosed(future));
-        }
-        Ok(self.make(&event_loop.loop_ref(), future, Some(ErrorView::of_result)))
-    }
-
-    fn make<F: Future<Output: 'static> + 'static>(
-        self,
-        owner: &LoopRef,
-        future: F,
-        errors: Option<Errors<F::Output>>,
-    ) -> Task<F::Output> {
-        make(owner, future, errors, self.place, self.name, self.eager)
-    }
-}
-
-fn running() -> LoopRef {
-    match get_running_loop() {
-        Ok(event_loop) => event_loop.loop_ref(),
-        Err(error) => {
-            panic!("{error}: make tasks inside one, or with LoopExt::create_task on a loop")
-        }
-    }
-}
-
-#[inline]
-pub(crate) fn make<F: Future<Output: 'static> + 'static>(
-    owner: &LoopRef,
-    future: F,
-    errors: Option<Errors<F::Output>>,
-    place: &'static Location<'static>,
-    name: Option<Rc<str>>,
-    eager: bool,
-) -> Task<F::Output> {
-    assert!(!owner.is_closed(), "Event loop is closed");
-    let task: Typed<F::Output> = Tasks::create(owner, future, errors, place);
-    if let (Some(name), Some(core)) = (name, task.any().task()) {
-        core.name.replace(Some(name)); // before the first step, which may be now
-    }
-    if eager && owner.event_loop().is_running() {
-        step::start_now(task.any());
-    } else {
-        step::schedule(task.any());
-    }
-    Task(LoopFuture::from_typed(task))
-}
-
-/// Makes a task on the running loop.
-///
-/// # Panics
-/// If no loop is running in this thread: use [`LoopExt::create_task`](crate::LoopExt::create_task) then.
-///
-/// # asyncio
-/// `asyncio.create_task(coro)`.
-///
-/// # Examples
-/// See [`Task`].
-#[track_caller]
-pub fn create_task<F: Future<Output: 'static> + 'static>(future: F) -> Task<F::Output> {
-    make(&running(), future, None, Location::caller(), None, false)
-}
-
-/// Makes a task on the running loop whose output is a `Result`: an `Err` counts as a failure of the task.
-///
-/// It is reported if nobody looks at it, [`wait`](crate::wait) until the first exception sees it, and it outdoes a
-/// cancellation that comes in the very step in which it is returned.
-///
-/// # Panics
-/// If no loop is running in this thread.
-///
-/// # asyncio
-/// `asyncio.create_task(coro)` of a coroutine that raises.
-///
-/// # Examples
-/// ```
-/// use loop_core::EventLoop;
-/// use loop_tasks::{LoopExt, try_create_task};
-/// let event_loop = EventLoop::new()?;
-/// event_loop.run_until_complete(async {
-///     let task = try_create_task(async { Err::<(), _>("no") });
-///     assert_eq!((&task).await.unwrap(), Err("no"));
-///     assert!(task.failed());
-/// })?;
-/// # event_loop.close()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[track_caller]
-pub fn try_create_task<F, V: 'static, E: fmt::Debug + 'static>(future: F) -> Task<Result<V, E>>
-where
-    F: Future<Output = Result<V, E>> + 'static,
-{
-    make(
-        &running(),
-        future,
-        Some(ErrorView::of_result),
-        Location::caller(),
-        None,
-        false,
-    )
 }
 
 /// The task whose step is being taken in this thread.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use loop_core::WakeKey;
 
 use crate::cell::AnyFuture;
+use crate::context::Context;
 
 /// What a task's step, its waits and its cancellation keep of it.
 ///
@@ -38,6 +39,7 @@ pub(crate) struct TaskCore {
     /// Requests that nobody has taken back: `cancelling()`.
     pub(crate) requests: Cell<u32>,
     pub(crate) waits: RefCell<Waits>,
+    pub(crate) context: RefCell<Context>,
 }
 
 impl TaskCore {
@@ -55,6 +57,7 @@ impl TaskCore {
             frame_pending: Cell::new(false),
             requests: Cell::new(0),
             waits: RefCell::default(),
+            context: RefCell::new(Context::current()),
         }
     }
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::builder::create_task;
 use crate::ensure::Awaitable;
 use crate::sleep::running_loop;
-use crate::task::create_task;
 use crate::timeout::{Elapsed, timeout};
 use crate::wait_one::{OnDone, Signal};
 
