@@ -9,12 +9,15 @@ use std::time::Duration;
 use loop_timers::TimerQueue;
 
 use crate::clock::{Clock, Nanos};
+use crate::error::LoopError;
 use crate::exception::Handler;
 use crate::io::IoRegistry;
+use crate::present::Present;
 use crate::raw::RawJob;
 use crate::ready::ReadyQueue;
 use crate::runtime::Runtime;
 use crate::shared::Shared;
+use crate::sys;
 
 /// Where a loop is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +55,11 @@ pub(crate) struct Core {
     pub(crate) extensions: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,
     /// The number of `EventLoop`s that name this loop: the last one to go closes it.
     pub(crate) users: Cell<usize>,
+    /// Which callback runs now.
+    pub(crate) present: Present,
+    /// The process that made the loop, and how often its ancestors had forked by then.
     pub(crate) pid: u32,
+    forks: u32,
 }
 
 impl Core {
@@ -82,13 +89,31 @@ impl Core {
             runtime: OnceCell::new(),
             extensions: RefCell::default(),
             users: Cell::new(0),
+            present: Present::new(),
             pid: std::process::id(),
+            forks: sys::forks(),
         })
     }
 
     #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.phase.get() == Phase::Closed
+    }
+
+    /// Whether this process is a fork of the one that made the loop.
+    #[inline]
+    pub(crate) fn is_forked(&self) -> bool {
+        self.forks != sys::forks()
+    }
+
+    /// Refuses a forked child.
+    pub(crate) fn check_process(&self) -> Result<(), LoopError> {
+        if self.is_forked() {
+            return Err(LoopError::Forked {
+                created_by: self.pid,
+            });
+        }
+        Ok(())
     }
 }
 

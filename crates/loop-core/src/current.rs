@@ -4,6 +4,7 @@
 //! what a program that has not started anything yet means by "the loop".
 
 use std::cell::{Cell, RefCell};
+use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
@@ -14,16 +15,19 @@ use crate::sys;
 use crate::waker::WakeKey;
 
 thread_local! {
-    static RUNNING: RefCell<Option<Rc<Core>>> = const { RefCell::new(None) };
+    /// Nothing here needs to be dropped when the thread ends, so it is there until the very end: the last reference
+    /// to a loop may sit in another thread-local, and closes the loop when that one goes.
+    static RUNNING: RefCell<Option<ManuallyDrop<Rc<Core>>>> = const { RefCell::new(None) };
     static CURRENT: RefCell<Option<EventLoop>> = const { RefCell::new(None) };
-    /// Whether `set_event_loop` was ever called in this thread: after that, none is made on demand.
-    static CHOSEN: Cell<bool> = const { Cell::new(false) };
+    /// Whether `set_event_loop` was ever called in this thread (and in which process: what a forked child inherits
+    /// does not count): after that, none is made on demand.
+    static CHOSEN: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
 /// Returns the loop that is running in this thread.
 ///
 /// # Errors
-/// [`NoRunningLoop`] outside of callbacks and tasks.
+/// [`NoRunningLoop`] outside of callbacks and tasks, and in a child that a callback has forked.
 ///
 /// # asyncio
 /// `asyncio.get_running_loop()`.
@@ -71,10 +75,11 @@ pub fn get_event_loop() -> Result<EventLoop, NoCurrentLoop> {
         .try_with(|current| current.borrow().clone())
         .ok()
         .flatten()
+        .filter(|current| !current.core().is_forked())
     {
         return Ok(current);
     }
-    if !CHOSEN.get()
+    if CHOSEN.get() != Some(sys::forks())
         && sys::is_main_thread()
         && let Ok(made) = EventLoop::new()
     {
@@ -98,77 +103,98 @@ pub fn get_event_loop() -> Result<EventLoop, NoCurrentLoop> {
 /// # Examples
 /// See [`get_event_loop`].
 pub fn set_event_loop(event_loop: Option<&EventLoop>) {
-    CHOSEN.set(true);
-    // The old one is dropped when nothing is borrowed: that may close it.
-    let old = CURRENT.with(|current| current.replace(event_loop.cloned()));
+    CHOSEN.set(Some(sys::forks()));
+    // The old one is dropped when nothing is borrowed: that may close it. In a thread that is ending already there
+    // is nowhere to keep the new one.
+    let old = CURRENT.try_with(|current| current.replace(event_loop.cloned()));
     drop(old);
 }
 
-/// Calls `f` with the running loop, if there is one. Does not panic while the thread ends.
+/// Calls `f` with the running loop, if there is one. `f` runs no foreign code.
 #[inline]
 pub(crate) fn with_running<R>(f: impl FnOnce(&Rc<Core>) -> R) -> Option<R> {
-    RUNNING
-        .try_with(|running| running.borrow().as_ref().map(f))
-        .ok()
-        .flatten()
+    RUNNING.with(|running| {
+        let running = running.borrow();
+        let core = running.as_ref().filter(|core| !core.is_forked())?;
+        Some(f(core))
+    })
 }
 
 /// Wakes `key` at once if the loop with this index is the one that runs here.
 #[inline]
 pub(crate) fn wake_here(index: u16, key: WakeKey) -> bool {
-    RUNNING
-        .try_with(|running| {
-            let running = running.borrow();
-            match running.as_ref() {
-                Some(core) if core.shared.index == index => {
-                    if let Some(runtime) = core.runtime.get() {
-                        runtime.wake(key);
-                    }
-                    true
+    RUNNING.with(|running| {
+        let running = running.borrow();
+        match running.as_ref() {
+            Some(core) if core.shared.index == index => {
+                if let Some(runtime) = core.runtime.get() {
+                    runtime.wake(key);
                 }
-                _ => false,
+                true
             }
-        })
-        .unwrap_or(false)
+            _ => false,
+        }
+    })
 }
 
 /// The mark that a loop is running, taken away again when this is dropped.
 ///
 /// All checks come before it exists: a refused run must leave the marks of the loop that does run alone (CPython
 /// 3.13.0 cleared them).
-pub(crate) struct RunGuard<'a>(&'a Rc<Core>);
+pub(crate) struct RunGuard<'a> {
+    core: &'a Rc<Core>,
+    /// Where the mark was set: what was there before.
+    before: Option<Option<ManuallyDrop<Rc<Core>>>>,
+}
 
 impl<'a> RunGuard<'a> {
+    /// Marks a loop that is about to run.
     pub(crate) fn enter(core: &'a Rc<Core>) -> Result<RunGuard<'a>, LoopError> {
         match core.phase.get() {
             Phase::Closed => return Err(LoopError::Closed),
             Phase::Running => return Err(LoopError::AlreadyRunning),
             Phase::Idle => {}
         }
-        if core.pid != std::process::id() {
-            return Err(LoopError::Forked {
-                created_by: core.pid,
-            });
+        core.check_process()?;
+        if with_running(|_| ()).is_some() {
+            return Err(LoopError::AnotherRunning);
         }
-        RUNNING.with(|running| {
-            let mut running = running.borrow_mut();
-            if running.is_some() {
-                return Err(LoopError::AnotherRunning);
+        Ok(RunGuard::mark(core))
+    }
+
+    /// Marks an idle loop that is about to run what it promised, and to close. That may be inside a run of another
+    /// one, whose mark comes back afterwards.
+    pub(crate) fn enter_to_close(core: &'a Rc<Core>) -> Result<RunGuard<'a>, LoopError> {
+        core.check_process()?;
+        Ok(RunGuard::mark(core))
+    }
+
+    fn mark(core: &'a Rc<Core>) -> RunGuard<'a> {
+        let mark = ManuallyDrop::new(Rc::clone(core));
+        let before = RUNNING.with(|running| match running.try_borrow_mut() {
+            Ok(mut running) => Some(running.replace(mark)),
+            // Inside a runtime's `wake`, which looks at the mark of its own loop. The loop that closes there does
+            // so without one.
+            Err(_) => {
+                drop(ManuallyDrop::into_inner(mark));
+                None
             }
-            *running = Some(Rc::clone(core));
-            Ok(())
-        })?;
+        });
         core.phase.set(Phase::Running);
         core.shared.running.store(true, Ordering::Release);
-        Ok(RunGuard(core))
+        RunGuard { core, before }
     }
 }
 
 impl Drop for RunGuard<'_> {
     fn drop(&mut self) {
-        self.0.phase.set(Phase::Idle);
-        self.0.shared.running.store(false, Ordering::Release);
-        let core = RUNNING.try_with(|running| running.borrow_mut().take());
-        drop(core);
+        self.core.phase.set(Phase::Idle);
+        self.core.shared.running.store(false, Ordering::Release);
+        if let Some(before) = self.before.take() {
+            let mark = RUNNING.with(|running| running.replace(before));
+            drop(mark.map(ManuallyDrop::into_inner));
+        }
+        // What came too late for the last iteration is for the host to hear of.
+        self.core.shared.call_hook_unless_running();
     }
 }

@@ -1,5 +1,6 @@
 //! The loop as its own thread sees it.
 
+use std::any::type_name;
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
@@ -7,8 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock::{Nanos, nanos};
 use crate::core::{Core, Phase};
-use crate::error::{LoopClosed, LoopError};
-use crate::exception::{ExceptionContext, report};
+use crate::error::LoopClosed;
 use crate::handle::{Handle, TimerHandle};
 use crate::raw::{Call, Job, RawJob};
 use crate::remote::LoopHandle;
@@ -377,47 +377,23 @@ impl EventLoop {
     pub fn set_slow_callback_duration(&self, duration: Duration) {
         self.0.slow_callback.set(duration);
     }
-
-    /// Closes the loop: what other threads were promised runs, everything else that is queued is dropped.
-    ///
-    /// Calls accepted from other threads run now, inside this call, in their order; what they schedule is dropped.
-    /// Unfinished tasks are reported and dropped, then callbacks and timers, then what other layers keep here.
-    /// Closing twice is fine.
-    ///
-    /// # Errors
-    /// [`LoopError::CannotCloseRunning`] from inside the loop, [`LoopError::AnotherRunning`] from inside another
-    /// one, [`LoopError::Forked`] in a forked child.
-    ///
-    /// # asyncio
-    /// `loop.close()`. There, calls from other threads that were accepted and not yet run are lost.
-    ///
-    /// # Examples
-    /// ```
-    /// let event_loop = loop_core::EventLoop::new()?;
-    /// event_loop.close()?;
-    /// assert!(event_loop.is_closed());
-    /// assert_eq!(event_loop.call_soon(|| ()).unwrap_err().to_string(), "Event loop is closed");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn close(&self) -> Result<(), LoopError> {
-        match self.0.phase.get() {
-            Phase::Closed => Ok(()),
-            Phase::Running => Err(LoopError::CannotCloseRunning),
-            Phase::Idle => self.shut_down(),
-        }
-    }
 }
 
 /// A timer's closure and who made it: in debug mode.
 struct PlacedCall<F>(F, &'static Location<'static>);
 
 impl<F: FnOnce() + 'static> Job for PlacedCall<F> {
-    fn run(self, _: &EventLoop) {
+    fn run(self, event_loop: &EventLoop) {
+        event_loop.core().present.is(Self::name, self.1);
         (self.0)();
     }
 
+    fn name() -> &'static str {
+        type_name::<F>()
+    }
+
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} scheduled at {}", std::any::type_name::<F>(), self.1)
+        f.write_str(type_name::<F>())
     }
 }
 
@@ -425,42 +401,6 @@ impl Clone for EventLoop {
     #[inline]
     fn clone(&self) -> Self {
         EventLoop::from_core(Rc::clone(&self.0))
-    }
-}
-
-impl Drop for EventLoop {
-    #[inline]
-    fn drop(&mut self) {
-        let users = self.0.users.get() - 1;
-        self.0.users.set(users);
-        if users == 0 && self.0.phase.get() == Phase::Idle {
-            self.close_unclosed();
-        }
-    }
-}
-
-impl EventLoop {
-    #[cold]
-    fn close_unclosed(&self) {
-        // Closing makes references of its own, the last of which must not come here again.
-        self.0.users.set(1);
-        let pending = !self.0.ready.borrow().is_empty() || !self.0.timers.borrow().is_empty();
-        if pending && self.0.debug.get() {
-            report(
-                tracing::Level::WARN,
-                &self.0,
-                &format!("unclosed event loop {self:?}"),
-            );
-        }
-        if let Err(error) = self.close() {
-            self.call_exception_handler(
-                &ExceptionContext::new(
-                    "an event loop could not be closed when its last reference went",
-                )
-                .exception(error.to_string()),
-            );
-        }
-        self.0.users.set(0);
     }
 }
 

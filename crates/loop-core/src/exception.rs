@@ -207,19 +207,34 @@ impl EventLoop {
 
 /// Says something to whoever reads this program's log.
 pub(crate) fn report(level: tracing::Level, core: &Core, text: &str) {
-    let loop_id = core.shared.id;
-    if tracing::dispatcher::has_been_set() {
-        if level == tracing::Level::ERROR {
+    report_of(level, core.shared.id, text);
+}
+
+/// As [`report`], where only the number of the loop is at hand.
+///
+/// A subscriber that panics, or a standard error that nobody reads any more, must not take the loop with it.
+pub(crate) fn report_of(level: tracing::Level, loop_id: u64, text: &str) {
+    let said = catch_unwind(|| {
+        let unheard = tracing::dispatcher::get_default(|subscriber| {
+            subscriber.is::<tracing::subscriber::NoSubscriber>()
+        });
+        if unheard {
+            eprintln!("{text}");
+        } else if level == tracing::Level::ERROR {
             tracing::error!(loop_id, "{text}");
         } else {
             tracing::warn!(loop_id, "{text}");
         }
-    } else {
-        eprintln!("{text}");
+    });
+    if let Err(panic) = said {
+        drop_quietly(panic);
     }
 }
 
-/// Drops a panic's payload; one that panics again in its own drop must not take the loop with it.
+/// Drops something of the user's that may panic in its drop, even with something that panics in its drop: that one
+/// is leaked, for there would be no end to it.
 pub(crate) fn drop_quietly<T>(value: T) {
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(value)));
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        std::mem::forget(panic);
+    }
 }

@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,9 +16,8 @@ use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
 use crate::EventLoop;
-use crate::error::LoopError;
 use crate::raw::{Job, RawJob};
-use crate::ready::ReadyQueue;
+use crate::ready::{Place, ReadyQueue};
 use crate::shared::Shared;
 use crate::sys;
 
@@ -34,7 +33,18 @@ pub(crate) enum Direction {
     Write,
 }
 
-type Callback = Rc<RefCell<dyn FnMut()>>;
+/// A reader or a writer, and what a report says of it.
+pub(crate) struct IoCall<F: ?Sized> {
+    pub(crate) fd: RawFd,
+    pub(crate) name: fn() -> &'static str,
+    pub(crate) place: Place,
+    pub(crate) call: RefCell<F>,
+}
+
+pub(crate) type Callback = Rc<IoCall<dyn FnMut()>>;
+
+/// Callbacks that nobody calls any more: dropped when nothing is borrowed, since their drops are the user's code.
+pub(crate) type Replaced = [Option<Callback>; 2];
 
 struct Source {
     fd: RawFd,
@@ -83,7 +93,7 @@ fn parts(token: Token) -> (usize, u32) {
 }
 
 impl IoRegistry {
-    fn new(shared: &Shared) -> io::Result<IoRegistry> {
+    pub(crate) fn new(shared: &Shared) -> io::Result<IoRegistry> {
         let poll = Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), WAKER)?;
         let _ = shared.poll_waker.set(waker);
@@ -97,8 +107,12 @@ impl IoRegistry {
         })
     }
 
-    /// Waits for events and takes them in.
+    /// Waits for events and takes them in. It returns at once if there are some that were not delivered yet: the
+    /// system tells of each only once.
     pub(crate) fn poll(&mut self, wait: Option<Duration>) {
+        if self.has_events() {
+            return;
+        }
         self.rearm();
         let result = sys::wait(&mut self.poll, &mut self.events, wait);
         if let Err(error) = result {
@@ -165,31 +179,46 @@ impl IoRegistry {
         self.events.clear();
     }
 
-    fn add(
+    /// Registers a callback, or replaces the one that is there. Hands back what must be dropped.
+    pub(crate) fn add(
         &mut self,
         fd: RawFd,
         direction: Direction,
-        callback: Callback,
-    ) -> io::Result<Option<Callback>> {
-        if let Some(&slot) = self.by_fd.get(&fd) {
-            let source = &mut self.sources[slot];
-            let serial = source.serial;
-            let old = source.side(direction).replace(callback);
-            let interest = source
-                .interest()
-                .expect("one side was set in the line above");
-            let result =
-                self.poll
-                    .registry()
-                    .reregister(&mut SourceFd(&fd), token(slot, serial), interest);
-            if let Err(error) = result {
-                if old.is_none() {
-                    *self.sources[slot].side(direction) = None;
-                }
-                return Err(error);
+        callback: &Callback,
+    ) -> io::Result<Replaced> {
+        let Some(&slot) = self.by_fd.get(&fd) else {
+            self.register(fd, direction, callback)?;
+            return Ok([None, None]);
+        };
+        let source = &mut self.sources[slot];
+        let token = token(slot, source.serial);
+        let old = source.side(direction).replace(Rc::clone(callback));
+        let interest = source
+            .interest()
+            .expect("one side was set in the line above");
+        let result = self
+            .poll
+            .registry()
+            .reregister(&mut SourceFd(&fd), token, interest);
+        match result {
+            Ok(()) => Ok([old, None]),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // The descriptor was closed while it was registered, and its number names another one now. Both
+                // callbacks were for the old one.
+                let mut gone = self.sources.remove(slot);
+                self.by_fd.remove(&fd);
+                *gone.side(direction) = old;
+                self.register(fd, direction, callback)?;
+                Ok([gone.reader, gone.writer])
             }
-            return Ok(old);
+            Err(error) => {
+                *self.sources[slot].side(direction) = old;
+                Err(error)
+            }
         }
+    }
+
+    fn register(&mut self, fd: RawFd, direction: Direction, callback: &Callback) -> io::Result<()> {
         let serial = self.next_serial;
         self.next_serial = self.next_serial.wrapping_add(1);
         let mut source = Source {
@@ -199,7 +228,7 @@ impl IoRegistry {
             writer: None,
             spent: false,
         };
-        *source.side(direction) = Some(callback);
+        *source.side(direction) = Some(Rc::clone(callback));
         let interest = source
             .interest()
             .expect("one side was set in the line above");
@@ -210,10 +239,20 @@ impl IoRegistry {
             .register(&mut SourceFd(&fd), token(slot, serial), interest)?;
         entry.insert(source);
         self.by_fd.insert(fd, slot);
-        Ok(None)
+        Ok(())
     }
 
-    fn remove(&mut self, fd: RawFd, direction: Direction) -> Option<Callback> {
+    /// All callbacks, to be dropped one by one.
+    pub(crate) fn into_callbacks(mut self) -> Vec<Callback> {
+        self.sources
+            .drain()
+            .flat_map(|source| [source.reader, source.writer])
+            .flatten()
+            .collect()
+    }
+
+    /// Takes a callback out.
+    pub(crate) fn remove(&mut self, fd: RawFd, direction: Direction) -> Option<Callback> {
         let slot = *self.by_fd.get(&fd)?;
         let source = &mut self.sources[slot];
         let old = source.side(direction).take()?;
@@ -268,8 +307,9 @@ struct Dispatch {
 impl Job for Dispatch {
     fn run(self, event_loop: &EventLoop) {
         // A callback of the same iteration may have removed or replaced this one.
-        let io = &event_loop.core().io;
-        let current = io
+        let core = event_loop.core();
+        let current = core
+            .io
             .borrow()
             .as_ref()
             .is_some_and(|io| io.has(self.token, self.direction, &self.callback));
@@ -277,151 +317,20 @@ impl Job for Dispatch {
             return;
         }
         // Marked first: also one that panics hears of its descriptor again.
-        if let Some(io) = io.borrow_mut().as_mut() {
+        if let Some(io) = core.io.borrow_mut().as_mut() {
             io.has_run(self.token);
         }
-        if let Ok(mut callback) = self.callback.try_borrow_mut() {
-            callback();
+        core.present.is(self.callback.name, self.callback.place);
+        if let Ok(mut call) = self.callback.call.try_borrow_mut() {
+            call();
         }
     }
 
     fn describe(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?} callback of a descriptor", self.direction)
-    }
-}
-
-impl EventLoop {
-    /// Calls `callback` in every iteration that finds `fd` readable, at its end, or broken.
-    ///
-    /// A second call for the same descriptor replaces the callback. The descriptor must stay open until
-    /// [`remove_reader`](EventLoop::remove_reader).
-    ///
-    /// # Errors
-    /// [`LoopClosed`](crate::LoopClosed) (as an [`io::Error`]) if the loop is closed; what the system says of the
-    /// descriptor: `EBADF` if it is not open, `EPERM` if it is a regular file, which is always ready. Nothing is
-    /// registered then.
-    ///
-    /// # asyncio
-    /// `loop.add_reader(fd, callback, *args)`.
-    ///
-    /// # Examples
-    /// ```
-    /// use std::io::{Read, Write};
-    /// use loop_core::{EventLoop, get_running_loop};
-    /// let event_loop = EventLoop::new()?;
-    /// let (mut near, mut far) = std::os::unix::net::UnixStream::pair()?;
-    /// far.write_all(b"ab")?;
-    /// let fd = std::os::fd::AsRawFd::as_raw_fd(&near);
-    /// event_loop.add_reader(&fd, move || {
-    ///     let mut byte = [0];
-    ///     near.read_exact(&mut byte).unwrap(); // one byte a call: it is called again for the second
-    ///     if byte == *b"b" {
-    ///         get_running_loop().unwrap().stop();
-    ///     }
-    /// })?;
-    /// event_loop.run_forever()?;
-    /// assert!(event_loop.remove_reader(&fd));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn add_reader(
-        &self,
-        fd: &impl AsRawFd,
-        callback: impl FnMut() + 'static,
-    ) -> io::Result<()> {
-        self.add_callback(
-            fd.as_raw_fd(),
-            Direction::Read,
-            Rc::new(RefCell::new(callback)),
-        )
-    }
-
-    /// Calls `callback` in every iteration that finds `fd` writable or broken. Otherwise as
-    /// [`add_reader`](EventLoop::add_reader).
-    ///
-    /// # Errors
-    /// As [`add_reader`](EventLoop::add_reader).
-    ///
-    /// # asyncio
-    /// `loop.add_writer(fd, callback, *args)`.
-    ///
-    /// # Examples
-    /// ```
-    /// use loop_core::{EventLoop, get_running_loop};
-    /// let event_loop = EventLoop::new()?;
-    /// let (near, _far) = std::os::unix::net::UnixStream::pair()?;
-    /// event_loop.add_writer(&near, || get_running_loop().unwrap().stop())?;
-    /// event_loop.run_forever()?;
-    /// assert!(event_loop.remove_writer(&near));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn add_writer(
-        &self,
-        fd: &impl AsRawFd,
-        callback: impl FnMut() + 'static,
-    ) -> io::Result<()> {
-        self.add_callback(
-            fd.as_raw_fd(),
-            Direction::Write,
-            Rc::new(RefCell::new(callback)),
-        )
-    }
-
-    /// Stops calling the reader of `fd`, also if its call is already scheduled. `false`: it had none.
-    ///
-    /// # asyncio
-    /// `loop.remove_reader(fd)`.
-    ///
-    /// # Examples
-    /// See [`add_reader`](EventLoop::add_reader).
-    pub fn remove_reader(&self, fd: &impl AsRawFd) -> bool {
-        self.remove_callback(fd.as_raw_fd(), Direction::Read)
-    }
-
-    /// Stops calling the writer of `fd`, also if its call is already scheduled. `false`: it had none.
-    ///
-    /// # asyncio
-    /// `loop.remove_writer(fd)`.
-    ///
-    /// # Examples
-    /// See [`add_writer`](EventLoop::add_writer).
-    pub fn remove_writer(&self, fd: &impl AsRawFd) -> bool {
-        self.remove_callback(fd.as_raw_fd(), Direction::Write)
-    }
-
-    fn add_callback(&self, fd: RawFd, direction: Direction, callback: Callback) -> io::Result<()> {
-        let core = self.core();
-        if core.is_closed() {
-            return Err(io::Error::other(LoopError::Closed));
+        let (fd, name) = (self.callback.fd, (self.callback.name)());
+        match self.direction {
+            Direction::Read => write!(f, "reader of fd {fd}: {name}"),
+            Direction::Write => write!(f, "writer of fd {fd}: {name}"),
         }
-        let mut io = core.io.borrow_mut();
-        if io.is_none() {
-            *io = Some(IoRegistry::new(&core.shared)?);
-        }
-        let io = io.as_mut().expect("made in the line above");
-        let old = io
-            .add(fd, direction, callback)
-            .map_err(|error| explain(fd, error))?;
-        // Dropped when nothing is borrowed.
-        let _ = (io, old);
-        Ok(())
     }
-
-    fn remove_callback(&self, fd: RawFd, direction: Direction) -> bool {
-        let old = self
-            .core()
-            .io
-            .borrow_mut()
-            .as_mut()
-            .and_then(|io| io.remove(fd, direction));
-        old.is_some()
-    }
-}
-
-fn explain(fd: RawFd, error: io::Error) -> io::Error {
-    let what = match error.raw_os_error() {
-        Some(9) => format!("fd {fd} is not open"),
-        Some(1) => format!("fd {fd}: regular files cannot be polled, they are always ready"),
-        _ => format!("fd {fd}: {error}"),
-    };
-    io::Error::new(error.kind(), what)
 }

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use loop_timers::TimerKey;
@@ -11,9 +11,8 @@ use crate::clock::{EPOCH, Nanos, nanos, system_now};
 use crate::core::Core;
 use crate::current::RunGuard;
 use crate::error::{LoopError, Stuck};
-use crate::exception::{ExceptionContext, drop_quietly, panic_message, report};
+use crate::exception::{ExceptionContext, drop_quietly, panic_message};
 use crate::raw::{Job, RawJob};
-use crate::ready::Place;
 use crate::shared::Message;
 use crate::{EventLoop, sleep};
 
@@ -83,7 +82,7 @@ impl EventLoop {
 
     /// Steps 1 and 2 alone: waits until something is ready, for at most `max_wait`.
     ///
-    /// Runs no callback. `false` if the wait ended without anything to do.
+    /// Runs no callback. It may return early, with nothing ready.
     ///
     /// # Errors
     /// As [`run_forever`](EventLoop::run_forever).
@@ -131,6 +130,30 @@ impl EventLoop {
         Ok(ready)
     }
 
+    /// Whether an iteration that began now would not wait: something is ready, has come from another thread or
+    /// from a poll, or the loop is stopping.
+    ///
+    /// With [`next_deadline`](EventLoop::next_deadline) it tells a host with a main loop of its own when to run the
+    /// next iteration: now, then, or when the [wake hook](crate::LoopHandle::set_wake_hook) says so.
+    ///
+    /// # Examples
+    /// ```
+    /// let event_loop = loop_core::EventLoop::new()?;
+    /// assert!(!event_loop.has_ready());
+    /// event_loop.call_soon(|| {})?;
+    /// assert!(event_loop.has_ready());
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn has_ready(&self) -> bool {
+        let core = self.core();
+        core.stopping.get()
+            || !core.ready.borrow().is_empty()
+            || core.shared.mailbox.is_notified()
+            || core.io.borrow().as_ref().is_some_and(|io| io.has_events())
+    }
+
     /// What lay between two runs was not the loop's business.
     fn begin(&self) {
         let core = self.core();
@@ -151,10 +174,7 @@ impl EventLoop {
     /// 2. Poll.
     fn wait_for_events(&self, max_wait: Option<Duration>) -> Result<(), LoopError> {
         let core = self.core();
-        let busy = core.stopping.get()
-            || !core.ready.borrow().is_empty()
-            || core.shared.mailbox.is_notified();
-        if busy {
+        if self.has_ready() {
             poll_without_waiting(core);
             return Ok(());
         }
@@ -163,11 +183,7 @@ impl EventLoop {
         if core.clock.is_virtual() {
             return self.pass_virtual_time(deadline, max_wait);
         }
-        let until_deadline = deadline.map(|deadline| {
-            let now = core.clock.now();
-            note_stall(core, now);
-            deadline.saturating_sub(now)
-        });
+        let until_deadline = deadline.map(|deadline| deadline.saturating_sub(core.clock.now()));
         let wait = match (until_deadline, max_wait) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -192,30 +208,21 @@ impl EventLoop {
     ) -> Result<(), LoopError> {
         let core = self.core();
         // What comes from outside takes real time, and comes before any deadline.
-        if core
-            .shared
-            .external
-            .load(std::sync::atomic::Ordering::Acquire)
-            > 0
-        {
-            sleep::sleep(core, None);
+        let external = core.shared.external.load(Ordering::Acquire) > 0;
+        sleep::sleep(core, if external { max_wait } else { Some(0) });
+        // Looked at after `external`: who has sent what was awaited says so only then.
+        if external || self.has_ready() {
             return Ok(());
         }
-        let now = core.clock.now();
-        match (deadline, max_wait) {
-            (Some(deadline), None) => set_virtual_time(core, deadline),
-            (Some(deadline), Some(most)) => {
-                set_virtual_time(core, deadline.min(now.saturating_add(most)));
-            }
-            (None, Some(most)) => set_virtual_time(core, now.saturating_add(most)),
+        // A deadline at the end of time is that of a timer that never comes.
+        let deadline = deadline.filter(|deadline| *deadline < Nanos::MAX);
+        let end = max_wait.and_then(|most| core.clock.now().checked_add(most));
+        match (deadline, end) {
+            (Some(a), Some(b)) => set_virtual_time(core, a.min(b)),
+            (Some(at), None) | (None, Some(at)) => set_virtual_time(core, at),
             (None, None) => {
-                // A descriptor may still be ready.
-                sleep::sleep(core, Some(0));
-                let has_events = core.io.borrow().as_ref().is_some_and(|io| io.has_events());
-                if !has_events && !core.shared.mailbox.is_notified() {
-                    let waiting = core.runtime.get().map_or_else(Vec::new, |r| r.waiting());
-                    return Err(LoopError::Stuck(Stuck { waiting }));
-                }
+                let waiting = core.runtime.get().map_or_else(Vec::new, |r| r.waiting());
+                return Err(LoopError::Stuck(Stuck { waiting }));
             }
         }
         Ok(())
@@ -227,7 +234,7 @@ impl EventLoop {
         if let Some(io) = core.io.borrow_mut().as_mut() {
             io.deliver(&mut core.ready.borrow_mut());
         }
-        core.shared.mailbox.take(|message| deliver(core, message));
+        core.shared.mailbox.take(|message| self.deliver(message));
         if core.timers.borrow().is_empty() {
             return;
         }
@@ -253,12 +260,14 @@ impl EventLoop {
                     left -= 1;
                     let job = core.ready.borrow_mut().pop();
                     if let Some(job) = job {
+                        core.present.begin(&job);
                         job.run(self);
                     }
                 }
             }));
             if let Err(panic) = result {
                 self.panicked(panic);
+                core.present.end(core);
             }
         }
     }
@@ -269,87 +278,48 @@ impl EventLoop {
         let core = self.core();
         while *left > 0 {
             *left -= 1;
-            let Some((job, place)) = core.ready.borrow_mut().pop_with_place() else {
-                return;
-            };
-            let description = describe(&job, core, place);
-            let watch = SlowCallback {
-                core,
-                description,
-                start: system_now(),
-            };
-            job.run(self);
-            drop(watch);
+            let job = core.ready.borrow_mut().pop_with_place();
+            if let Some((job, place)) = job {
+                core.present.begin_with_detail(&job, place);
+                job.run(self);
+                core.present.end(core);
+            }
         }
     }
 
     /// A callback unwound. If it was a task's, the runtime makes it the task's outcome.
-    fn panicked(&self, panic: Box<dyn Any + Send>) {
-        let panic = match self.core().runtime.get() {
-            Some(runtime) => runtime.recover(panic),
+    pub(crate) fn panicked(&self, panic: Box<dyn Any + Send>) {
+        let core = self.core();
+        let panic = match core.runtime.get() {
             None => Some(panic),
+            Some(runtime) => {
+                catch_unwind(AssertUnwindSafe(|| runtime.recover(panic))).unwrap_or_else(Some)
+            }
         };
         let Some(panic) = panic else { return };
-        self.call_exception_handler(
-            &ExceptionContext::new("Exception in callback").exception(panic_message(&*panic)),
-        );
+        let context =
+            ExceptionContext::new("Exception in callback").exception(panic_message(&*panic));
+        self.call_exception_handler(&core.present.named_in(context));
         drop_quietly(panic);
     }
 
-    /// The last thing that a loop does. See [`close`](EventLoop::close).
-    pub(crate) fn shut_down(&self) -> Result<(), LoopError> {
+    /// Turns a message from another thread into a ready callback.
+    pub(crate) fn deliver(&self, message: Message) {
         let core = self.core();
-        {
-            let _running = RunGuard::enter(core)?;
-            // Nobody is refused before everybody who was accepted has been heard.
-            core.shared.mailbox.close(|message| deliver(core, message));
-            let (remote, local) = core.ready.borrow_mut().take_all();
-            for job in remote {
-                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job.run(self))) {
-                    self.panicked(panic);
+        match message {
+            Message::Call(job) => core.ready.borrow_mut().push_remote(job.into_inner()),
+            Message::Wake(key) => {
+                let Some(runtime) = core.runtime.get() else {
+                    return;
+                };
+                // The messages behind this one are promised too: no panic may keep them.
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| runtime.wake(key))) {
+                    self.call_exception_handler(
+                        &ExceptionContext::new("Exception in a wake from another thread")
+                            .exception(panic_message(&*panic)),
+                    );
+                    drop_quietly(panic);
                 }
-            }
-            drop_each(self, local);
-        }
-        core.phase.set(crate::core::Phase::Closed);
-        core.shared.unregister();
-        tracing::debug!(loop_id = self.id(), "event loop is closed");
-        if let Some(runtime) = core.runtime.get()
-            && let Err(panic) = catch_unwind(AssertUnwindSafe(|| runtime.close()))
-        {
-            self.panicked(panic);
-        }
-        let (remote, local) = core.ready.borrow_mut().take_all();
-        drop_each(self, remote);
-        drop_each(self, local);
-        let timers: Vec<RawJob> = core.timers.borrow_mut().drain().collect();
-        drop_each(self, timers);
-        let io = core.io.borrow_mut().take();
-        drop_each(self, [io]);
-        loop {
-            let extension = core.extensions.borrow_mut().pop();
-            let Some(extension) = extension else { break };
-            drop_each(self, [extension]);
-        }
-        Ok(())
-    }
-}
-
-/// Drops things of the user's one by one: a panic in one drop must not keep the others.
-fn drop_each<T>(event_loop: &EventLoop, values: impl IntoIterator<Item = T>) {
-    for value in values {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-            event_loop.panicked(panic);
-        }
-    }
-}
-
-fn deliver(core: &Rc<Core>, message: Message) {
-    match message {
-        Message::Call(job) => core.ready.borrow_mut().push_remote(job.into_inner()),
-        Message::Wake(key) => {
-            if let Some(runtime) = core.runtime.get() {
-                runtime.wake(key);
             }
         }
     }
@@ -376,9 +346,7 @@ fn poll_without_waiting(core: &Core) {
 fn set_virtual_time(core: &Core, to: Nanos) {
     core.clock.jump(to);
     core.looked_at.set(to); // a jump is not a stall
-    core.shared
-        .virtual_now
-        .store(to, std::sync::atomic::Ordering::Release);
+    core.shared.virtual_now.store(to, Ordering::Release);
 }
 
 /// Remembers for how long the loop had not looked, which is what makes a timer late.
@@ -394,42 +362,15 @@ struct Fire(TimerKey);
 impl Job for Fire {
     #[inline]
     fn run(self, event_loop: &EventLoop) {
-        let job = event_loop.core().timers.borrow_mut().remove(self.0);
+        let core = event_loop.core();
+        let job = core.timers.borrow_mut().remove(self.0);
         if let Some(job) = job {
+            core.present.becomes(&job);
             job.run(event_loop);
         }
     }
 
     fn describe(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("timer")
-    }
-}
-
-fn describe(job: &RawJob, core: &Core, place: Option<Place>) -> String {
-    let _ = core;
-    match place {
-        Some(place) => format!("{job} scheduled at {place}"),
-        None => job.to_string(),
-    }
-}
-
-/// Reports the callback if it took long, also if it panicked.
-struct SlowCallback<'a> {
-    core: &'a Core,
-    description: String,
-    start: std::time::Instant,
-}
-
-impl Drop for SlowCallback<'_> {
-    fn drop(&mut self) {
-        let took = system_now().saturating_duration_since(self.start);
-        if took >= self.core.slow_callback.get() {
-            let text = format!(
-                "Executing <{}> took {:.3} seconds",
-                self.description,
-                took.as_secs_f64()
-            );
-            report(tracing::Level::WARN, self.core, &text);
-        }
     }
 }

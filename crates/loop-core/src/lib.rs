@@ -45,15 +45,20 @@
 //! are `loop-net`.
 
 mod clock;
+mod closing;
 mod core;
 mod current;
+#[cfg(unix)]
+mod descriptors;
 mod error;
 mod event_loop;
 mod exception;
 mod handle;
+#[cfg_attr(not(unix), path = "no_io.rs")]
 mod io;
 mod iteration;
 mod mailbox;
+mod present;
 mod raw;
 mod ready;
 mod remote;

@@ -23,7 +23,7 @@
 //! A counter of posts under way, with the lowest bit saying "closed". A poster enters (+2) and looks at the bit it
 //! got back; the loop sets the bit, waits until nobody is inside, and only then empties the queue for the last time.
 
-use crate::sync::{AtomicU8, AtomicUsize, Ordering, SegQueue, spin_loop};
+use crate::sync::{AtomicU8, AtomicUsize, Ordering, SegQueue, yield_now};
 
 const IDLE: u8 = 0;
 const NOTIFIED: u8 = 1;
@@ -43,8 +43,10 @@ pub(crate) struct Mailbox<M> {
 /// What the poster of an accepted message must do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Posted {
-    /// Nothing: the loop is awake and will look.
-    Awake,
+    /// Nothing: another message lies there already.
+    Behind,
+    /// Nothing as long as the loop is being run: it is awake and will look.
+    First,
     /// Wake it: it sleeps, and nobody else will.
     Asleep,
 }
@@ -59,10 +61,10 @@ impl<M> Poster<'_, M> {
     pub(crate) fn post(self, message: M) -> Posted {
         self.0.queue.push(message);
         let before = self.0.signal.swap(NOTIFIED, Ordering::AcqRel);
-        if before == ASLEEP {
-            Posted::Asleep
-        } else {
-            Posted::Awake
+        match before {
+            IDLE => Posted::First,
+            NOTIFIED => Posted::Behind,
+            _ => Posted::Asleep,
         }
     }
 }
@@ -138,9 +140,7 @@ impl<M> Mailbox<M> {
         let mut gate = self.gate.fetch_or(CLOSED, Ordering::AcqRel);
         while gate & !CLOSED != 0 {
             // A poster is between two instructions of `post`; it runs no foreign code there.
-            spin_loop();
-            #[cfg(loom)]
-            loom::thread::yield_now();
+            yield_now();
             gate = self.gate.load(Ordering::Acquire);
         }
         while let Some(message) = self.queue.pop() {

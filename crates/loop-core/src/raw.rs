@@ -24,7 +24,17 @@ pub trait Job: 'static {
     /// Runs it, on the loop's thread, in step 4 of an iteration.
     fn run(self, event_loop: &EventLoop);
 
-    /// Says what it is, for reports about slow or failed callbacks.
+    /// Names its kind, for reports of panics: all that is known of a job that has been consumed. By default, the
+    /// name of the type.
+    #[must_use]
+    fn name() -> &'static str
+    where
+        Self: Sized,
+    {
+        type_name::<Self>()
+    }
+
+    /// Says what it is, for reports in debug mode.
     ///
     /// # Errors
     /// Only what `f` itself returns.
@@ -42,6 +52,10 @@ impl<F: FnOnce() + 'static> Job for Call<F> {
         (self.0)();
     }
 
+    fn name() -> &'static str {
+        type_name::<F>()
+    }
+
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(type_name::<F>())
     }
@@ -53,6 +67,7 @@ struct VTable {
     run: unsafe fn(*mut Words, &EventLoop),
     drop: unsafe fn(*mut Words),
     describe: unsafe fn(*const Words, &mut fmt::Formatter<'_>) -> fmt::Result,
+    name: fn() -> &'static str,
 }
 
 /// A job of a forgotten type.
@@ -81,6 +96,7 @@ impl<J: Job> Inline<J> {
         drop: |words| unsafe { words.cast::<J>().drop_in_place() },
         // SAFETY: as above.
         describe: |words, f| unsafe { &*words.cast::<J>() }.describe(f),
+        name: J::name,
     };
 }
 
@@ -92,6 +108,7 @@ impl<J: Job> Boxed<J> {
         drop: |words| unsafe { words.cast::<Box<J>>().drop_in_place() },
         // SAFETY: as above.
         describe: |words, f| unsafe { &**words.cast::<Box<J>>() }.describe(f),
+        name: J::name,
     };
 }
 
@@ -123,6 +140,12 @@ impl RawJob {
             fn run(self, _: &EventLoop) {}
         }
         RawJob::new(Nothing)
+    }
+
+    /// What knows the name of the job's kind, also when the job is gone.
+    #[inline]
+    pub(crate) fn name(&self) -> fn() -> &'static str {
+        self.vtable.name
     }
 
     #[inline]

@@ -207,9 +207,13 @@ impl LoopHandle {
         External(self.clone())
     }
 
-    /// Sets what is called, on the poster's thread, when something was posted while the loop was not being run:
-    /// how a host with a main loop of its own learns that it should call `run_once`. Only the first call counts;
-    /// `false` says that there was one before.
+    /// Sets what is called when something has been posted to the loop while it is not being run: how a host with a
+    /// main loop of its own learns that it should call `run_once`. Only the first hook counts; `false` says that
+    /// there was one before.
+    ///
+    /// It is called for the first message only, on the poster's thread, or at the end of a run that a message came
+    /// too late for on the loop's. It may post itself. A panic in it is reported, and the message is there all the
+    /// same.
     ///
     /// # Examples
     /// ```
@@ -223,7 +227,12 @@ impl LoopHandle {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn set_wake_hook(&self, hook: impl Fn() + Send + Sync + 'static) -> bool {
-        self.0.hook.set(WakeHook(Box::new(hook))).is_ok()
+        let first = self.0.hook.set(WakeHook(Box::new(hook))).is_ok();
+        if first {
+            // For what was posted before there was a hook.
+            self.0.call_hook_unless_running();
+        }
+        first
     }
 }
 

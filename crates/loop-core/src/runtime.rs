@@ -1,6 +1,6 @@
 //! The door for a layer that runs something better than callbacks on a loop, such as tasks.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::rc::{Rc, Weak};
 use std::task::Waker;
 
@@ -190,7 +190,7 @@ impl LoopRef {
     ///
     /// # Examples
     /// ```
-    /// use std::any::Any;
+    /// use std::any::{Any, TypeId};
     /// use loop_core::{EventLoop, Runtime, WakeKey};
     /// struct Mine;
     /// impl Runtime for Mine {
@@ -230,27 +230,29 @@ impl LoopRef {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn extension<T: Default + 'static>(&self) -> Option<Rc<T>> {
-        let wanted = std::any::TypeId::of::<T>();
-        let found = self
-            .0
-            .extensions
-            .borrow()
-            .iter()
-            .find(|(id, _)| *id == wanted)
-            .map(|(_, x)| Rc::clone(x));
-        let any = match found {
+        let any = match self.find_extension(TypeId::of::<T>()) {
             Some(any) => any,
             None if self.is_closed() => return None,
             None => {
-                // Made before it is entered: `default` may ask for another extension.
+                // Made before it is entered: `default` may ask for another extension, for this one, or close.
                 let made: Rc<dyn Any> = Rc::new(T::default());
-                self.0
-                    .extensions
-                    .borrow_mut()
-                    .push((wanted, Rc::clone(&made)));
-                made
+                if let Some(first) = self.find_extension(TypeId::of::<T>()) {
+                    first
+                } else if self.is_closed() {
+                    return None;
+                } else {
+                    let mut extensions = self.0.extensions.borrow_mut();
+                    extensions.push((TypeId::of::<T>(), Rc::clone(&made)));
+                    made
+                }
             }
         };
         any.downcast().ok()
+    }
+
+    fn find_extension(&self, wanted: TypeId) -> Option<Rc<dyn Any>> {
+        let extensions = self.0.extensions.borrow();
+        let found = extensions.iter().find(|(id, _)| *id == wanted);
+        found.map(|(_, extension)| Rc::clone(extension))
     }
 }

@@ -1,6 +1,7 @@
 //! What a loop shares with other threads, and the table that finds it by number.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::thread::{Thread, ThreadId};
 use std::time::Instant;
@@ -8,8 +9,10 @@ use std::time::Instant;
 use slab::Slab;
 
 use crate::clock::{self, EPOCH, Nanos};
+use crate::exception::{drop_quietly, panic_message, report_of};
 use crate::mailbox::{Mailbox, Posted, Poster};
 use crate::raw::SendJob;
+use crate::sys;
 use crate::waker::WakeKey;
 
 /// What can be sent to a loop.
@@ -40,7 +43,7 @@ pub(crate) struct Shared {
     pub(crate) hook: OnceLock<WakeHook>,
 }
 
-/// Called by the poster when a loop that somebody else polls gets its first message.
+/// Called when a loop that is not being run has got its first message.
 pub(crate) struct WakeHook(pub(crate) Box<dyn Fn() + Send + Sync>);
 
 impl std::fmt::Debug for WakeHook {
@@ -59,6 +62,7 @@ const MOST_LOOPS: usize = 1 << 16;
 impl Shared {
     /// Makes one and enters it into the table. `None` if 65,536 loops are there already.
     pub(crate) fn register(virtual_clock: bool) -> Option<Arc<Shared>> {
+        sys::count_forks();
         let mut loops = LOOPS.write().unwrap_or_else(PoisonError::into_inner);
         if loops.len() == MOST_LOOPS {
             return None;
@@ -104,15 +108,13 @@ impl Shared {
         }
     }
 
-    /// Leaves a message and wakes the loop if it sleeps.
+    /// Leaves a message and wakes the loop if it sleeps, or its host if it is not being run.
     #[inline]
     pub(crate) fn post_as(&self, poster: Poster<'_, Message>, message: Message) {
-        if poster.post(message) == Posted::Asleep {
-            self.wake();
-        } else if let Some(hook) = self.hook.get()
-            && !self.running.load(Ordering::Acquire)
-        {
-            (hook.0)();
+        match poster.post(message) {
+            Posted::Asleep => self.wake(),
+            Posted::First => self.call_hook_unless_running(),
+            Posted::Behind => {}
         }
     }
 
@@ -122,11 +124,34 @@ impl Shared {
             && let Err(error) = waker.wake()
         {
             // The message is in the box, so this is a delay and not a loss; but nobody should look for it long.
-            tracing::error!(loop_id = self.id, %error, "the event loop could not be woken from its poll");
+            let text = format!("the event loop could not be woken from its poll: {error}");
+            report_of(tracing::Level::ERROR, self.id, &text);
         }
-        // Always, since the poller may have been made after the loop went to sleep without one.
+        // Always, since a loop without a poller parks.
         if let Some(thread) = self.thread.get() {
             thread.unpark();
+        }
+    }
+
+    /// Calls the hook if there are messages and the loop is not being run, so that nobody would look for them.
+    ///
+    /// A poster leaves its message first and then looks whether the loop runs and who is to be told; the loop says
+    /// first that it does not run, and a host what is to be called, and then they look for messages. The fence
+    /// makes sure that the later one sees what the other did.
+    pub(crate) fn call_hook_unless_running(&self) {
+        fence(Ordering::SeqCst);
+        let Some(hook) = self.hook.get() else { return };
+        if !self.mailbox.is_notified()
+            || self.mailbox.is_closed()
+            || self.running.load(Ordering::Acquire)
+        {
+            return;
+        }
+        // Whoever posts, perhaps through a waker, has nothing to do with a hook that fails.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (hook.0)())) {
+            let text = format!("Exception in a wake hook: {}", panic_message(&*panic));
+            report_of(tracing::Level::ERROR, self.id, &text);
+            drop_quietly(panic);
         }
     }
 

@@ -3,14 +3,14 @@
 #[cfg(not(loom))]
 pub(crate) use {
     crossbeam_queue::SegQueue,
-    std::hint::spin_loop,
     std::sync::atomic::{AtomicU8, AtomicUsize, Ordering},
+    std::thread::yield_now,
 };
 
 #[cfg(loom)]
 pub(crate) use {
-    loom::hint::spin_loop,
     loom::sync::atomic::{AtomicU8, AtomicUsize, Ordering},
+    loom::thread::yield_now,
     queue::SegQueue,
 };
 

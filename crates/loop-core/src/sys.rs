@@ -1,9 +1,16 @@
-//! What differs between systems: how precisely one can wait for descriptors, which thread is the main one.
+//! What differs between systems: how precisely one can wait for descriptors, which thread is the main one, and
+//! whether a process can fork.
 
-use std::io;
-use std::time::Duration;
+#[cfg(unix)]
+use std::{io, time::Duration};
 
+#[cfg(unix)]
 use mio::{Events, Poll};
+#[cfg(unix)]
+use std::sync::{
+    Once,
+    atomic::{AtomicU32, Ordering},
+};
 
 /// Waits for events for at most `wait`, to the nanosecond where the system can.
 ///
@@ -37,7 +44,7 @@ pub(crate) fn wait(poll: &mut Poll, events: &mut Events, wait: Option<Duration>)
 }
 
 /// Waits for events for at most `wait`; mio rounds up to a millisecond.
-#[cfg(not(target_os = "linux"))]
+#[cfg(all(unix, not(target_os = "linux")))]
 pub(crate) fn wait(poll: &mut Poll, events: &mut Events, wait: Option<Duration>) -> io::Result<()> {
     poll.poll(events, wait)
 }
@@ -53,3 +60,45 @@ pub(crate) fn is_main_thread() -> bool {
 pub(crate) fn is_main_thread() -> bool {
     std::thread::current().name() == Some("main")
 }
+
+/// How often this process and its ancestors have forked since the first loop was made: a number that a child sees
+/// change and its parent does not, without the system call that asking for the process costs.
+#[cfg(unix)]
+#[inline]
+pub(crate) fn forks() -> u32 {
+    FORKS.load(Ordering::Relaxed)
+}
+
+/// Where nothing forks, nothing is a fork.
+#[cfg(not(unix))]
+#[inline]
+pub(crate) fn forks() -> u32 {
+    0
+}
+
+#[cfg(unix)]
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+/// Begins to count forks. Called before the first loop is made.
+#[cfg(unix)]
+pub(crate) fn count_forks() {
+    #![expect(unsafe_code, reason = "std has no hook for forks")]
+
+    extern "C" fn in_child() {
+        FORKS.fetch_add(1, Ordering::Relaxed);
+    }
+
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: the handler lives as long as the process, and all it does is atomic, as a forked child demands.
+        let result = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+        if result != 0 {
+            // Out of memory for one entry. A child will not be told that it is one, which is how it was everywhere.
+            tracing::error!(result, "forks cannot be counted");
+        }
+    });
+}
+
+/// Begins to count forks, of which there are none.
+#[cfg(not(unix))]
+pub(crate) fn count_forks() {}
