@@ -1,1 +1,60 @@
 //! Pools for blocking work: threads, CPU, processes.
+//!
+//! An event loop has one thread, and whoever blocks it blocks everybody. Work that blocks or
+//! computes goes to a pool, and its outcome comes back as a
+//! [`ConcurrentFuture`](loop_bridge::ConcurrentFuture): to block on, to await, or to be told of.
+//!
+//! An *[`Executor`]* is a pool: it takes *[`Job`]s* and runs each once, somewhere else. Users
+//! [`submit`](ExecutorExt::submit) closures, or [`map`](ExecutorExt::map) one over many items:
+//!
+//! ```
+//! use loop_executor::{ExecutorExt, ThreadPoolExecutor};
+//!
+//! let pool = ThreadPoolExecutor::new(4)?;
+//! let page = pool.submit(|| "<html>".to_owned())?;
+//! let sizes = pool.map(["a", "bb"], str::len)?;
+//!
+//! assert_eq!(page.result(None)?, "<html>");
+//! assert_eq!(sizes.collect::<Result<Vec<_>, _>>()?, [1, 2]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Work that waits (files, a blocking library) belongs in a *[`ThreadPoolExecutor`]*, work that
+//! computes in a *[`CpuPool`]*. Somebody else's pool fits in through [`Executor`].
+//!
+//! # Invariants
+//! - Every job that was accepted ends: with a value, a panic, a cancellation or the pool's error.
+//!   Every job that was not accepted comes back.
+//! - A worker outlives the panics of its jobs, and keeps nothing of a job that is done.
+//! - No code of a caller runs under a lock of a pool.
+//! - A wait that only the waiting thread could end is refused, not begun.
+//!
+//! # Not here
+//! The outcome itself, and waiting for it, is `loop-bridge`.
+
+#![forbid(unsafe_code)]
+
+mod cpu_pool;
+mod crew;
+mod error;
+mod executor;
+mod job;
+mod map;
+mod sync;
+mod thread_pool;
+mod thread_pool_builder;
+mod work;
+mod worker;
+
+pub use crate::cpu_pool::CpuPool;
+pub use crate::error::{BrokenThreadPool, PoolError, SubmitError};
+pub use crate::executor::{Executor, ExecutorExt};
+pub use crate::job::Job;
+pub use crate::map::Map;
+pub use crate::thread_pool::ThreadPoolExecutor;
+pub use crate::thread_pool_builder::ThreadPoolBuilder;
+pub use crate::work::Work;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,193 @@
+//! Who does what in a thread pool: the queue of jobs, the workers that sleep, and how it ends.
+//!
+//! One lock guards all of it. There is no thread in this file: the pool brings the threads, each
+//! of which calls [`Crew::work`], and the models bring theirs.
+//!
+//! A job that is submitted goes to the end of the queue, and then somebody is told of it:
+//!
+//! 1. A worker that sleeps, if there is one that nobody has woken yet. It is *woken*: counted out
+//!    of the idle ones here, not when it gets to run, so that two jobs wake two workers.
+//! 2. Otherwise a new worker, if there may be one more.
+//! 3. Otherwise nobody: a busy worker looks at the queue when it is done.
+//!
+//! A worker leaves only when the crew is closed and the queue is empty. So a job in the queue always
+//! has a worker that will look; the one exception would be a job that came before the first worker
+//! and whose thread the system refuses, and that one is handed back instead of queued.
+
+use std::collections::VecDeque;
+use std::io;
+
+use crate::Job;
+use crate::error::{BrokenThreadPool, SubmitError};
+use crate::sync::{Condvar, Mutex, lock, wait_while};
+
+pub(crate) struct Crew {
+    max_workers: usize,
+    state: Mutex<State>,
+    /// Told when there is a job for a sleeping worker, and when the crew closes.
+    wake: Condvar,
+    /// Told when the last worker leaves.
+    gone: Condvar,
+}
+
+struct State {
+    phase: Phase,
+    queue: VecDeque<Job>,
+    /// Workers that sleep and that nobody has woken.
+    idle: usize,
+    /// Wake-ups that no worker has answered yet.
+    woken: usize,
+    /// Workers that have not left.
+    workers: usize,
+    /// How many there have ever been: the number of the next one.
+    hired: usize,
+}
+
+enum Phase {
+    Open,
+    ShutDown,
+    Broken(BrokenThreadPool),
+}
+
+impl Crew {
+    pub(crate) fn new(max_workers: usize) -> Self {
+        Crew {
+            max_workers,
+            state: Mutex::new(State {
+                phase: Phase::Open,
+                queue: VecDeque::new(),
+                idle: 0,
+                woken: 0,
+                workers: 0,
+                hired: 0,
+            }),
+            wake: Condvar::new(),
+            gone: Condvar::new(),
+        }
+    }
+
+    pub(crate) fn max_workers(&self) -> usize {
+        self.max_workers
+    }
+
+    /// Queues the job; `hire` starts the thread of worker number so-and-so if one more is wanted.
+    ///
+    /// `hire` is called under the lock. There are few of these calls in the life of a pool, and
+    /// this way it is certain, when the system refuses, whether another worker is there.
+    pub(crate) fn submit(
+        &self,
+        job: Job,
+        hire: impl FnOnce(usize) -> io::Result<()>,
+    ) -> Result<(), SubmitError<Job>> {
+        let mut state = lock(&self.state);
+        match &state.phase {
+            Phase::Open => {}
+            Phase::ShutDown => return Err(SubmitError::Shutdown(job)),
+            Phase::Broken(broken) => {
+                let broken = broken.clone();
+                return Err(SubmitError::Broken(job, std::sync::Arc::new(broken)));
+            }
+        }
+        if state.idle > 0 {
+            state.idle -= 1;
+            state.woken += 1;
+            state.queue.push_back(job);
+            drop(state);
+            self.wake.notify_one();
+            return Ok(());
+        }
+        if state.workers < self.max_workers {
+            match hire(state.hired) {
+                Ok(()) => {
+                    state.workers += 1;
+                    state.hired += 1;
+                }
+                Err(error) if state.workers == 0 => return Err(SubmitError::Spawn(job, error)),
+                Err(error) => {
+                    tracing::warn!(%error, workers = state.workers, "the system refused a thread");
+                }
+            }
+        }
+        state.queue.push_back(job);
+        Ok(())
+    }
+
+    /// The life of a worker: `run`s jobs until the crew is closed and there are none left.
+    pub(crate) fn work(&self, mut run: impl FnMut(Job)) {
+        let mut state = lock(&self.state);
+        loop {
+            if let Some(job) = state.queue.pop_front() {
+                drop(state);
+                run(job);
+                state = lock(&self.state);
+            } else if let Phase::Open = state.phase {
+                state.idle += 1;
+                state = wait_while(&self.wake, state, |state| {
+                    state.woken == 0 && matches!(state.phase, Phase::Open)
+                });
+                // Woken for a job, or by the end, in which nobody counts any more.
+                if state.woken > 0 {
+                    state.woken -= 1;
+                } else {
+                    state.idle -= 1;
+                }
+            } else {
+                break;
+            }
+        }
+        self.leave(state);
+    }
+
+    /// Ends the life of a worker whose initializer failed: the crew breaks with it.
+    pub(crate) fn break_down(&self, cause: BrokenThreadPool) {
+        let mut state = lock(&self.state);
+        if !matches!(state.phase, Phase::Broken(_)) {
+            state.phase = Phase::Broken(cause.clone());
+        }
+        let pending = std::mem::take(&mut state.queue);
+        drop(state);
+        self.wake.notify_all();
+        for job in pending {
+            job.fail(loop_bridge::ConcurrentError::failed(cause.clone()));
+        }
+        self.leave(lock(&self.state));
+    }
+
+    /// Accepts no more jobs, and drops those that have not begun if they are not wanted.
+    pub(crate) fn shut_down(&self, cancel_futures: bool) {
+        let mut state = lock(&self.state);
+        if let Phase::Open = state.phase {
+            state.phase = Phase::ShutDown;
+        }
+        let unwanted = if cancel_futures {
+            std::mem::take(&mut state.queue)
+        } else {
+            VecDeque::new()
+        };
+        drop(state);
+        self.wake.notify_all();
+        for job in unwanted {
+            job.cancel();
+        }
+    }
+
+    /// Blocks until the last worker has left. The crew must be closed.
+    pub(crate) fn wait(&self) {
+        drop(wait_while(&self.gone, lock(&self.state), |state| {
+            state.workers > 0
+        }));
+    }
+
+    fn leave(&self, mut state: crate::sync::MutexGuard<'_, State>) {
+        state.workers -= 1;
+        if state.workers == 0 {
+            self.gone.notify_all();
+        }
+    }
+
+    /// Workers, those of them that sleep, and jobs that wait for one.
+    pub(crate) fn census(&self) -> (usize, usize, usize) {
+        let state = lock(&self.state);
+        (state.workers, state.idle, state.queue.len())
+    }
+}

@@ -1,0 +1,173 @@
+//! What a pool is: the part that implementors write, and the part that users call.
+
+use std::sync::Arc;
+
+use loop_bridge::{BlockingGuard, ConcurrentFuture, WouldDeadlock};
+
+use crate::map::Mapped;
+use crate::{Job, Map, SubmitError, Work};
+
+/// A pool that takes jobs of kind `J` and runs each of them once, somewhere else.
+///
+/// This is the part that implementors write; it is object-safe, and the pools of this crate need
+/// nothing more of it. Users call [`ExecutorExt`].
+///
+/// The contract: a job that is accepted is [run](Job::run), [cancelled](Job::cancel) or
+/// [failed](Job::fail), even after the executor is dropped; one that is refused comes back.
+///
+/// # asyncio
+/// `concurrent.futures.Executor`.
+///
+/// # Examples
+/// Somebody else's pool fits in:
+/// ```
+/// use loop_bridge::WouldDeadlock;
+/// use loop_executor::{Executor, ExecutorExt, Job, SubmitError};
+///
+/// /// A thread for each job.
+/// struct Threads;
+///
+/// impl Executor for Threads {
+///     fn execute(&self, job: Job) -> Result<(), SubmitError<Job>> {
+///         std::thread::spawn(move || job.run());
+///         Ok(())
+///     }
+///     fn shutdown(&self, _wait: bool, _cancel_futures: bool) -> Result<(), WouldDeadlock> {
+///         Ok(())
+///     }
+/// }
+///
+/// let pool: &dyn Executor = &Threads;
+/// assert_eq!(pool.submit(|| 6 * 7).unwrap().result(None).unwrap(), 42);
+/// ```
+pub trait Executor<J = Job>: Send + Sync {
+    /// Accepts a job, without waiting for anything.
+    ///
+    /// # Errors
+    /// [`SubmitError`] with the job.
+    fn execute(&self, job: J) -> Result<(), SubmitError<J>>;
+
+    /// Accepts no more jobs from here on; those accepted before still run, or are cancelled with
+    /// `cancel_futures` if they have not begun. With `wait`, blocks until all that is over and the
+    /// workers are gone.
+    ///
+    /// # Errors
+    /// [`WouldDeadlock`] if this would wait for the thread that calls it. Then it has changed
+    /// nothing.
+    fn shutdown(&self, wait: bool, cancel_futures: bool) -> Result<(), WouldDeadlock>;
+
+    /// The guard that futures of this executor's jobs get: it refuses blocking waits where they
+    /// might never end, in the executor's own workers.
+    ///
+    /// By default, there is none.
+    fn blocking_guard(&self) -> Option<Box<dyn BlockingGuard>> {
+        None
+    }
+}
+
+/// What users call on an [`Executor`].
+///
+/// # Examples
+/// ```
+/// use loop_executor::{ExecutorExt, ThreadPoolExecutor};
+///
+/// let pool = ThreadPoolExecutor::new(2)?;
+/// let future = pool.submit(|| "page".len())?;
+/// assert_eq!(future.result(None)?, 4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait ExecutorExt {
+    /// Submits work and gives the future of its outcome.
+    ///
+    /// # Errors
+    /// [`SubmitError`] with the work.
+    ///
+    /// # Ordering
+    /// The pools of this crate begin jobs in the order in which they were submitted.
+    ///
+    /// # asyncio
+    /// `Executor.submit(fn, *args)`: here the arguments are what the closure captures.
+    ///
+    /// # Examples
+    /// See [`ExecutorExt`].
+    #[track_caller]
+    fn submit<W>(&self, work: W) -> Result<ConcurrentFuture<W::Output>, SubmitError<W>>
+    where
+        W: Work,
+        Self: Executor<W::Job>,
+    {
+        let (job, future) = work.into_job(self.blocking_guard());
+        match self.execute(job) {
+            Ok(()) => Ok(future),
+            Err(refused) => Err(refused.map(W::from_job)),
+        }
+    }
+
+    /// Submits `f(item)` for every item, and gives the results in the order of the items.
+    ///
+    /// All are submitted before this returns.
+    ///
+    /// # Errors
+    /// [`SubmitError`] with the first item that was not accepted; those before it are cancelled
+    /// if they have not begun.
+    ///
+    /// # asyncio
+    /// `Executor.map(fn, *iterables)`. There the first error ends the iteration; here it is an
+    /// item, and the caller decides.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_executor::{ExecutorExt, ThreadPoolExecutor};
+    ///
+    /// let pool = ThreadPoolExecutor::new(2)?;
+    /// let lengths: Result<Vec<usize>, _> = pool.map(["a", "bb", "ccc"], str::len)?.collect();
+    /// assert_eq!(lengths?, [1, 2, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    fn map<I, F, T>(&self, items: I, f: F) -> Result<Map<T>, SubmitError<I::Item>>
+    where
+        I: IntoIterator,
+        I::Item: Send + 'static,
+        F: Fn(I::Item) -> T + Send + Sync + 'static,
+        T: Send + 'static,
+        Self: Executor,
+    {
+        let f = Arc::new(f);
+        let mut results = Map::default();
+        for item in items {
+            let call = Mapped {
+                f: Arc::clone(&f),
+                item,
+            };
+            let (job, future) = Job::of(call, self.blocking_guard());
+            match self.execute(job) {
+                Ok(()) => results.push(future),
+                Err(refused) => {
+                    return Err(refused.map(|job| job.into_call::<Mapped<F, I::Item>>().item));
+                }
+            }
+        }
+        Ok(results)
+    }
+}
+
+impl<E: ?Sized> ExecutorExt for E {}
+
+macro_rules! through_a_pointer {
+    ($($pointer:ty),*) => {$(
+        impl<J, E: Executor<J> + ?Sized> Executor<J> for $pointer {
+            fn execute(&self, job: J) -> Result<(), SubmitError<J>> {
+                (**self).execute(job)
+            }
+            fn shutdown(&self, wait: bool, cancel_futures: bool) -> Result<(), WouldDeadlock> {
+                (**self).shutdown(wait, cancel_futures)
+            }
+            fn blocking_guard(&self) -> Option<Box<dyn BlockingGuard>> {
+                (**self).blocking_guard()
+            }
+        }
+    )*};
+}
+
+through_a_pointer!(&E, Box<E>, Arc<E>);

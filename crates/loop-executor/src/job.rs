@@ -1,0 +1,248 @@
+//! A job: work and the promise of its outcome, as a pool sees them.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::time::Duration;
+
+use loop_bridge::{
+    BlockingGuard, ConcurrentError, ConcurrentFuture, JobPanicked, Promise, WouldDeadlock,
+    concurrent_future, guarded_future,
+};
+
+/// Work to be done once, somewhere else.
+///
+/// A job carries the promise of its [`ConcurrentFuture`], so that whatever becomes of the job, the
+/// future hears of it: [`run`](Job::run) settles it with the value or the panic,
+/// [`cancel`](Job::cancel) and [`fail`](Job::fail) with what their names say, and a job that is
+/// dropped abandons it. None of these unwinds.
+///
+/// # Examples
+/// ```
+/// use loop_executor::Job;
+///
+/// let (job, future) = Job::new(|| 6 * 7, None);
+/// std::thread::spawn(|| job.run());
+/// assert_eq!(future.result(None).unwrap(), 42);
+/// ```
+#[must_use = "a job that is dropped abandons its future"]
+pub struct Job {
+    parts: Box<dyn Parts>,
+    place: &'static Location<'static>,
+}
+
+impl Job {
+    /// Makes a job of a closure, and the future of its outcome.
+    ///
+    /// `guard` refuses blocking waits for that future in threads where they could not end.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_bridge::{ConcurrentError, WouldDeadlock};
+    /// use loop_executor::Job;
+    ///
+    /// let guard = std::thread::current().id();
+    /// let (job, future) = Job::new(|| 1, Some(Box::new(guard)));
+    /// assert!(matches!(future.result(None), Err(ConcurrentError::WouldDeadlock(_))));
+    /// job.run();
+    /// assert_eq!(future.result(None).unwrap(), 1);
+    /// ```
+    #[track_caller]
+    pub fn new<F, T>(work: F, guard: Option<Box<dyn BlockingGuard>>) -> (Job, ConcurrentFuture<T>)
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        Job::of(Closure(work), guard)
+    }
+
+    /// Makes a job whose call can be taken back out of it.
+    #[track_caller]
+    pub(crate) fn of<C: Call>(
+        call: C,
+        guard: Option<Box<dyn BlockingGuard>>,
+    ) -> (Job, ConcurrentFuture<C::Output>) {
+        let (promise, future) = match guard {
+            Some(guard) => guarded_future(Boxed(guard)),
+            None => concurrent_future(),
+        };
+        let job = Job {
+            parts: Box::new(Pair { call, promise }),
+            place: Location::caller(),
+        };
+        (job, future)
+    }
+
+    /// Does the work in this thread; `false` if it was cancelled before, and is dropped undone.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_executor::Job;
+    ///
+    /// let (job, future) = Job::new(|| unreachable!("it was cancelled"), None);
+    /// future.cancel();
+    /// assert!(!job.run());
+    /// # let _: loop_bridge::ConcurrentFuture<()> = future;
+    /// ```
+    pub fn run(self) -> bool {
+        contain(|| self.parts.run()).unwrap_or(false)
+    }
+
+    /// Drops the work undone; its future is cancelled.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_executor::Job;
+    ///
+    /// let (job, future) = Job::new(|| (), None);
+    /// job.cancel();
+    /// assert!(future.cancelled());
+    /// ```
+    pub fn cancel(self) {
+        self.fail(ConcurrentError::Cancelled);
+    }
+
+    /// Drops the work undone; its future gets the error.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_bridge::ConcurrentError;
+    /// use loop_executor::Job;
+    ///
+    /// let (job, future) = Job::new(|| (), None);
+    /// job.fail(ConcurrentError::failed(std::io::Error::other("the pool burned down")));
+    /// assert_eq!(future.result(None).unwrap_err().to_string(), "the pool burned down");
+    /// ```
+    pub fn fail(self, error: ConcurrentError) {
+        contain(|| self.parts.fail(error));
+    }
+
+    /// Whether the job's future was cancelled, so that there is no point in running it.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_executor::Job;
+    ///
+    /// let (job, future) = Job::new(|| (), None);
+    /// future.cancel();
+    /// assert!(job.is_cancelled());
+    /// ```
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.parts.is_cancelled()
+    }
+
+    /// The place in the program that submitted the job.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_executor::Job;
+    ///
+    /// let (job, _future) = Job::new(|| (), None);
+    /// assert!(job.place().line() > 0);
+    /// ```
+    #[must_use]
+    pub fn place(&self) -> &'static Location<'static> {
+        self.place
+    }
+
+    /// Takes the call back out.
+    ///
+    /// # Panics
+    /// Panics if the job was made of something else: an executor must give back the job that it
+    /// refuses, not another.
+    pub(crate) fn into_call<C: Call>(self) -> C {
+        let parts: Box<dyn Any> = self.parts;
+        let pair: Box<Pair<C>> = parts
+            .downcast()
+            .expect("an executor gives back the job that it refuses");
+        pair.call
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<Job submitted at {}>", self.place)
+    }
+}
+
+/// What a job does with its call and promise, whose types are forgotten.
+trait Parts: Any + Send {
+    fn run(self: Box<Self>) -> bool;
+    fn fail(self: Box<Self>, error: ConcurrentError);
+    fn is_cancelled(&self) -> bool;
+}
+
+struct Pair<C: Call> {
+    call: C,
+    promise: Promise<C::Output>,
+}
+
+impl<C: Call> Parts for Pair<C> {
+    fn run(self: Box<Self>) -> bool {
+        let Pair { call, promise } = *self;
+        promise.run(|| call.call())
+    }
+
+    fn fail(self: Box<Self>, error: ConcurrentError) {
+        let Pair { call, promise } = *self;
+        // The call goes first: whoever sees the outcome may rely on what it held being free again.
+        contain(|| drop(call));
+        // One that was cancelled meanwhile has its outcome.
+        let _ = promise.set_error(error);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.promise.is_cancelled()
+    }
+}
+
+/// What a job does: a closure, with a type that can be named.
+pub(crate) trait Call: Send + 'static {
+    type Output: Send + 'static;
+    fn call(self) -> Self::Output;
+}
+
+/// Any closure.
+pub(crate) struct Closure<F>(pub(crate) F);
+
+impl<F, T> Call for Closure<F>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    type Output = T;
+
+    fn call(self) -> T {
+        self.0()
+    }
+}
+
+/// A guard in a box is a guard.
+struct Boxed(Box<dyn BlockingGuard>);
+
+impl BlockingGuard for Boxed {
+    fn check(&self, timeout: Option<Duration>) -> Result<(), WouldDeadlock> {
+        self.0.check(timeout)
+    }
+}
+
+/// Runs what may end in a destructor of the caller's; a panic goes to the log.
+///
+/// The panics of the work itself are outcomes, and do not get here.
+pub(crate) fn contain<R>(code: impl FnOnce() -> R) -> Option<R> {
+    match catch_unwind(AssertUnwindSafe(code)) {
+        Ok(value) => Some(value),
+        Err(payload) => {
+            let panic = JobPanicked::new(payload);
+            tracing::error!(panic = panic.message(), "panic in the destructor of a job");
+            // The payload may panic in turn when it goes, and that one may have no end: forget
+            // what cannot even be dropped.
+            if let Some(payload) = panic.take_payload() {
+                let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+                dropped.unwrap_or_else(std::mem::forget);
+            }
+            None
+        }
+    }
+}

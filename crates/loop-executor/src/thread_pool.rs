@@ -1,0 +1,235 @@
+//! A pool of threads, made on demand.
+
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use loop_bridge::{BlockingGuard, JobPanicked, WouldDeadlock};
+
+use crate::crew::Crew;
+use crate::error::{BrokenThreadPool, PoolError, SubmitError};
+use crate::job::contain;
+use crate::thread_pool_builder::{Initializer, ThreadPoolBuilder};
+use crate::worker::PoolId;
+use crate::{Executor, Job};
+
+/// Runs jobs in threads of its own.
+///
+/// A thread is made when a job comes, none is idle and there are fewer than `max_workers`; it
+/// lives until the pool is shut down. Jobs begin in the order in which they were submitted. A job
+/// that panics is its future's outcome, and the thread goes on with the next one. Nothing of a
+/// job is kept when it is done.
+///
+/// Dropping the pool shuts it down without waiting: jobs that it has accepted still run, as long
+/// as the process lives.
+///
+/// # asyncio
+/// `concurrent.futures.ThreadPoolExecutor`. There the interpreter waits at its exit for every
+/// job; a Rust program that wants that calls [`shutdown`](ThreadPoolExecutor::shutdown).
+///
+/// # Examples
+/// ```
+/// use loop_executor::{ExecutorExt, ThreadPoolExecutor};
+///
+/// let pool = ThreadPoolExecutor::builder().max_workers(2).thread_name_prefix("fetch").build()?;
+/// let name = pool.submit(|| std::thread::current().name().map(String::from))?;
+/// assert_eq!(name.result(None)?.as_deref(), Some("fetch_0"));
+/// pool.shutdown(true, false)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct ThreadPoolExecutor {
+    shared: Arc<Shared>,
+}
+
+/// What the pool and its threads share.
+struct Shared {
+    id: PoolId,
+    crew: Crew,
+    thread_name_prefix: String,
+    stack_size_bytes: Option<usize>,
+    initializer: Option<Initializer>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl ThreadPoolExecutor {
+    /// Makes a pool of at most `max_workers` threads.
+    ///
+    /// # Errors
+    /// [`PoolError::InvalidWorkers`] for 0.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = loop_executor::ThreadPoolExecutor::new(2)?;
+    /// assert_eq!(pool.max_workers(), 2);
+    /// # Ok::<(), loop_executor::PoolError>(())
+    /// ```
+    pub fn new(max_workers: usize) -> Result<Self, PoolError> {
+        ThreadPoolExecutor::builder()
+            .max_workers(max_workers)
+            .build()
+    }
+
+    /// Starts the description of a pool.
+    ///
+    /// # Examples
+    /// See [`ThreadPoolBuilder`].
+    pub fn builder() -> ThreadPoolBuilder {
+        ThreadPoolBuilder::default()
+    }
+
+    /// How many threads there may be.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = loop_executor::ThreadPoolExecutor::default();
+    /// assert!(pool.max_workers() >= 5);
+    /// ```
+    #[must_use]
+    pub fn max_workers(&self) -> usize {
+        self.shared.crew.max_workers()
+    }
+
+    /// Accepts no more jobs from here on.
+    ///
+    /// Those accepted before still run; with `cancel_futures`, those that have not begun are
+    /// cancelled. With `wait`, blocks until all is over and the threads are gone. It may be called
+    /// again: to wait after all, to cancel after all.
+    ///
+    /// # Errors
+    /// [`WouldDeadlock`] if it is to `wait` and is called inside a job of this pool. Then it has
+    /// changed nothing.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_executor::{ExecutorExt, ThreadPoolExecutor};
+    ///
+    /// let pool = ThreadPoolExecutor::new(1)?;
+    /// let future = pool.submit(|| 1)?;
+    /// pool.shutdown(true, false)?;
+    /// assert!(future.done());
+    /// assert!(pool.submit(|| 2).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn shutdown(&self, wait: bool, cancel_futures: bool) -> Result<(), WouldDeadlock> {
+        let shared = &self.shared;
+        if wait {
+            shared.id.refuse_inside()?;
+        }
+        shared.crew.shut_down(cancel_futures);
+        if wait {
+            shared.crew.wait();
+            // Whoever waits at the same time waits here until the threads are really gone.
+            for thread in shared.threads().drain(..) {
+                let ended = thread.join();
+                debug_assert!(ended.is_ok(), "a worker contains every panic");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Default for ThreadPoolExecutor {
+    /// Makes a pool of at most `min(32, cpus + 4)` threads.
+    fn default() -> Self {
+        ThreadPoolExecutor::builder()
+            .build()
+            .expect("the default number of workers is not 0")
+    }
+}
+
+impl Executor for ThreadPoolExecutor {
+    fn execute(&self, job: Job) -> Result<(), SubmitError<Job>> {
+        self.shared.crew.submit(job, |number| self.hire(number))
+    }
+
+    fn shutdown(&self, wait: bool, cancel_futures: bool) -> Result<(), WouldDeadlock> {
+        ThreadPoolExecutor::shutdown(self, wait, cancel_futures)
+    }
+
+    fn blocking_guard(&self) -> Option<Box<dyn BlockingGuard>> {
+        Some(Box::new(self.shared.id))
+    }
+}
+
+impl ThreadPoolExecutor {
+    pub(crate) fn start(max_workers: usize, description: ThreadPoolBuilder) -> Self {
+        let id = PoolId::next();
+        let shared = Shared {
+            id,
+            crew: Crew::new(max_workers),
+            thread_name_prefix: description
+                .thread_name_prefix
+                .unwrap_or_else(|| format!("ThreadPoolExecutor-{}", id.number())),
+            stack_size_bytes: description.stack_size_bytes,
+            initializer: description.initializer,
+            threads: Mutex::default(),
+        };
+        ThreadPoolExecutor {
+            shared: Arc::new(shared),
+        }
+    }
+
+    fn hire(&self, number: usize) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let mut builder =
+            thread::Builder::new().name(format!("{}_{number}", shared.thread_name_prefix));
+        if let Some(size) = shared.stack_size_bytes {
+            builder = builder.stack_size(size);
+        }
+        let thread = builder.spawn(move || shared.work())?;
+        self.shared.threads().push(thread);
+        Ok(())
+    }
+}
+
+impl Shared {
+    /// The life of a thread.
+    fn work(&self) {
+        self.id.enter();
+        match self.initialize() {
+            Ok(()) => self.crew.work(|job| {
+                job.run();
+            }),
+            Err(cause) => self.crew.break_down(BrokenThreadPool::new(cause)),
+        }
+    }
+
+    fn initialize(&self) -> Result<(), String> {
+        let Some(initializer) = &self.initializer else {
+            return Ok(());
+        };
+        match catch_unwind(AssertUnwindSafe(initializer)) {
+            Ok(outcome) => outcome,
+            Err(payload) => {
+                let panic = JobPanicked::new(payload);
+                let cause = panic.message().to_owned();
+                contain(|| drop(panic));
+                Err(cause)
+            }
+        }
+    }
+
+    fn threads(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for ThreadPoolExecutor {
+    fn drop(&mut self) {
+        self.shared.crew.shut_down(false);
+    }
+}
+
+impl fmt::Debug for ThreadPoolExecutor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (workers, idle, queued) = self.shared.crew.census();
+        write!(
+            f,
+            "<ThreadPoolExecutor {:?} threads={workers}/{} idle={idle} queued={queued}>",
+            self.shared.thread_name_prefix,
+            self.max_workers(),
+        )
+    }
+}

@@ -1,0 +1,59 @@
+//! What can be submitted, and which kind of job it becomes.
+
+use loop_bridge::{BlockingGuard, ConcurrentFuture};
+
+use crate::Job;
+use crate::job::Closure;
+
+/// Something that can be submitted to an [`Executor`](crate::Executor) of the right kind.
+///
+/// A closure becomes a [`Job`], which any pool of this process can run. Work of another shape
+/// becomes another kind of job, for executors that take that kind: so what a pool cannot do is
+/// refused by the compiler.
+///
+/// # Examples
+/// ```
+/// use loop_executor::Work;
+///
+/// let (job, future) = (|| 6 * 7).into_job(None);
+/// job.run();
+/// assert_eq!(future.result(None).unwrap(), 42);
+/// ```
+pub trait Work: Sized {
+    /// What comes of it.
+    type Output: Send + 'static;
+
+    /// The kind of job.
+    type Job;
+
+    /// Makes a job of it, and the future of its outcome.
+    #[track_caller]
+    fn into_job(
+        self,
+        guard: Option<Box<dyn BlockingGuard>>,
+    ) -> (Self::Job, ConcurrentFuture<Self::Output>);
+
+    /// Takes it back out of a job that [`into_job`](Work::into_job) made of it.
+    ///
+    /// # Panics
+    /// May panic if the job was made of something else.
+    fn from_job(job: Self::Job) -> Self;
+}
+
+impl<F, T> Work for F
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    type Output = T;
+    type Job = Job;
+
+    #[track_caller]
+    fn into_job(self, guard: Option<Box<dyn BlockingGuard>>) -> (Job, ConcurrentFuture<T>) {
+        Job::new(self, guard)
+    }
+
+    fn from_job(job: Job) -> Self {
+        job.into_call::<Closure<F>>().0
+    }
+}
