@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use crate::cell::AnyFuture;
+use crate::current;
 use crate::state::State;
 use crate::step;
 use crate::task_core::TaskCore;
@@ -76,7 +77,7 @@ pub(crate) fn give_back(task: &AnyFuture, core: &TaskCore) {
 /// # Panics
 /// Outside of a task.
 pub(crate) fn raise() {
-    let raised = step::with_current(|task| {
+    let raised = current::with_current(|task| {
         if let Some(core) = task.task() {
             core.interrupt.set(true);
         }
@@ -120,7 +121,7 @@ impl Frame {
         inner: Pin<&mut F>,
         cx: &mut Context<'_>,
     ) -> FramePoll<F::Output> {
-        let Some(task) = step::current() else {
+        let Some(task) = current::current() else {
             return match inner.poll(cx) {
                 Poll::Ready(value) => FramePoll::Ready(value),
                 Poll::Pending => FramePoll::Pending,
@@ -149,7 +150,7 @@ impl Frame {
 
     /// Drops what is inside, as the interrupt does it.
     pub(crate) fn clear<F>(mut inner: Pin<&mut Option<F>>) {
-        let task = step::current();
+        let task = current::current();
         let core = task.as_ref().and_then(AnyFuture::task);
         let before = core.map(|core| core.absorbing.replace(true));
         inner.set(None);

@@ -356,6 +356,29 @@ impl AnyFuture {
     }
 }
 
+/// A reference that is not counted: for the task whose step is on the stack.
+#[derive(Clone, Copy)]
+pub(crate) struct Uncounted(NonNull<Header>);
+
+impl AnyFuture {
+    #[inline]
+    pub(crate) fn uncounted(&self) -> Uncounted {
+        Uncounted(self.0)
+    }
+}
+
+impl Uncounted {
+    /// Calls `f` with a counted reference in its place.
+    ///
+    /// # Safety
+    /// A counted reference to the same cell must outlive this call.
+    #[inline]
+    pub(crate) unsafe fn with<R>(self, f: impl FnOnce(&AnyFuture) -> R) -> R {
+        // Not dropped: it was never counted.
+        f(&ManuallyDrop::new(AnyFuture(self.0)))
+    }
+}
+
 impl Clone for AnyFuture {
     #[inline]
     fn clone(&self) -> Self {

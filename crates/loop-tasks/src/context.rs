@@ -6,7 +6,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::step;
+use crate::current;
 
 thread_local! {
     /// The context outside of tasks.
@@ -98,7 +98,7 @@ impl fmt::Debug for Context {
 }
 
 fn with<R>(f: impl FnOnce(&mut Context) -> R) -> R {
-    match step::current().as_ref().and_then(|task| task.task()) {
+    match current::current().as_ref().and_then(|task| task.task()) {
         Some(core) => f(&mut core.context.borrow_mut()),
         None => BASE.with(|base| f(&mut base.borrow_mut())),
     }

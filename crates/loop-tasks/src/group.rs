@@ -14,9 +14,9 @@ use crate::builder::TaskBuilder;
 use crate::callbacks::{Callback, Listener};
 use crate::cancel::{self, Cancelled, catch_cancel};
 use crate::cell::{AnyFuture, Outcome};
+use crate::current;
 use crate::error::{Panicked, TaskError};
 use crate::future::LoopFuture;
-use crate::step;
 use crate::task::Task;
 use crate::wait_one::Signal;
 
@@ -88,7 +88,7 @@ impl<E: fmt::Debug + 'static> TaskGroup<E> {
         body: impl AsyncFnOnce(TaskGroup<E>) -> Result<T, E>,
     ) -> Result<T, GroupError<E>> {
         let parent =
-            step::current().expect("TaskGroup cannot determine the parent task: use it in one");
+            current::current().expect("TaskGroup cannot determine the parent task: use it in one");
         let group = Rc::new(Group {
             parent,
             tasks: RefCell::default(),

@@ -43,6 +43,7 @@ mod callbacks;
 mod cancel;
 mod cell;
 mod context;
+mod current;
 mod describe;
 mod ensure;
 mod error;

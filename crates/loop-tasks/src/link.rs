@@ -8,11 +8,11 @@ use std::task::{Context, Poll, Waker};
 use crate::callbacks::Callback;
 use crate::cancel::{self, Cancelled};
 use crate::cell::{AnyFuture, Outcome};
+use crate::current;
 use crate::ensure::Share;
 use crate::error::TaskError;
 use crate::future::LoopFuture;
 use crate::state::State;
-use crate::step;
 
 /// How an await is tied to its future.
 #[derive(Default)]
@@ -75,7 +75,7 @@ impl Link {
         if header.state.get().has(State::LOST) {
             return Poll::Pending; // Its loop is closed: nobody will be told of anything.
         }
-        if let Some(task) = step::current()
+        if let Some(task) = current::current()
             && let Some(core) = task.task()
         {
             if task.is(&self.future) {

@@ -1,7 +1,6 @@
 //! One step of a task: from the await where it stands to the next.
 
 use std::any::Any;
-use std::cell::RefCell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
@@ -10,33 +9,10 @@ use loop_core::{EventLoop, Job};
 
 use crate::cancel;
 use crate::cell::AnyFuture;
+use crate::current::{self, Stand};
 use crate::error::{Panicked, TaskError};
 use crate::state::State;
 use crate::table::{self, Tasks};
-
-thread_local! {
-    /// The task whose step is on the stack.
-    static CURRENT: RefCell<Option<AnyFuture>> = const { RefCell::new(None) };
-}
-
-/// Calls `f` with the task whose step is on the stack.
-#[inline]
-pub(crate) fn with_current<R>(f: impl FnOnce(&AnyFuture) -> R) -> Option<R> {
-    CURRENT
-        .try_with(|current| current.borrow().as_ref().map(f))
-        .ok()
-        .flatten()
-}
-
-pub(crate) fn current() -> Option<AnyFuture> {
-    with_current(AnyFuture::clone)
-}
-
-/// Makes a task the current one and says which was.
-#[inline]
-fn swap_current(task: Option<AnyFuture>) -> Option<AnyFuture> {
-    CURRENT.with(|current| current.replace(task))
-}
 
 /// Puts a step of the task at the end of the ready queue, if none stands there.
 #[inline]
@@ -72,8 +48,7 @@ fn step(task: &AnyFuture) {
     if !core.has_future.get() || core.running.get() {
         return; // It is done, or somebody woke it from inside its own poll by running callbacks.
     }
-    let previous = swap_current(Some(task.clone()));
-    debug_assert!(previous.is_none() || task.header().owner.is_closed() || core.serial > 0);
+    let stand = Stand::enter(task);
     core.running.set(true);
     if core.armed.replace(false) {
         core.interrupt.set(true);
@@ -85,8 +60,7 @@ fn step(task: &AnyFuture) {
         poll(task);
     }
     core.running.set(false);
-    let ours = swap_current(previous);
-    drop(ours);
+    stand.leave();
     if core.armed.get() && core.has_future.get() {
         cancel::pass_on(task, core);
     }
@@ -151,7 +125,7 @@ fn done(task: &AnyFuture, bits: State) {
 
 /// After a panic: the task whose step it ended, which is no longer the current one.
 pub(crate) fn abandon() -> Option<AnyFuture> {
-    let task = CURRENT.try_with(|current| current.take()).ok().flatten()?;
+    let task = current::take_abandoned()?;
     if let Some(core) = task.task() {
         core.running.set(false);
         core.absorbing.set(false);
@@ -185,25 +159,21 @@ pub(crate) fn finish_panicked(task: &AnyFuture, panic: Box<dyn Any + Send>) {
 
 /// Drops the coroutine of a task as that task.
 pub(crate) fn drop_future_as(task: &AnyFuture) -> Result<(), Box<dyn Any + Send>> {
-    let previous = swap_current(Some(task.clone()));
+    let stand = Stand::enter(task);
     let absorbing = task.task().map(|core| core.absorbing.replace(true));
     let result = catch_unwind(AssertUnwindSafe(|| task.drop_future()));
     if let (Some(core), Some(absorbing)) = (task.task(), absorbing) {
         core.absorbing.set(absorbing);
     }
-    let ours = swap_current(previous);
-    drop(ours);
+    stand.leave();
     result
 }
 
 /// Takes the first step of a task now, inside whatever is running: an eager start.
 pub(crate) fn start_now(task: &AnyFuture) {
-    let outer = current();
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| step(task))) {
         let ours = abandon();
         drop(ours);
         finish_panicked(task, panic);
-        let nothing = swap_current(outer);
-        drop(nothing);
     }
 }

@@ -10,10 +10,10 @@ use loop_core::{EventLoop, get_event_loop, get_running_loop};
 use crate::callbacks::Callback;
 use crate::cancel;
 use crate::cell::AnyFuture;
+use crate::current;
 use crate::error::TaskError;
 use crate::future::{CallbackToken, LoopFuture};
 use crate::link::Join;
-use crate::step;
 use crate::table::Tasks;
 use crate::task_core::TaskCore;
 
@@ -340,7 +340,7 @@ impl fmt::Debug for AnyTask {
 /// ```
 #[must_use]
 pub fn current_task() -> Option<AnyTask> {
-    step::current().map(AnyTask)
+    current::current().map(AnyTask)
 }
 
 /// The unfinished tasks of the running loop, or of the current one, oldest first; none if there is neither.

@@ -13,8 +13,8 @@ use pin_project_lite::pin_project;
 
 use crate::cancel::{self, Frame, FramePoll};
 use crate::cell::AnyFuture;
+use crate::current;
 use crate::sleep::running_loop;
-use crate::step;
 
 /// The time was over.
 ///
@@ -285,7 +285,7 @@ impl Timeout {
     }
 
     fn enter(&self) {
-        let task = step::current().expect("Timeout should be used inside a task");
+        let task = current::current().expect("Timeout should be used inside a task");
         let core = task.task().expect("the current task is one");
         assert!(
             self.0.stage.get() == Stage::Created,
