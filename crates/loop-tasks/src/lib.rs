@@ -37,6 +37,7 @@
 //! # Not here
 //! Other threads (`loop-bridge`), blocking work (`loop-executor`), locks and queues (`loop-sync`).
 
+mod any_future;
 mod as_completed;
 mod builder;
 mod callbacks;
@@ -51,6 +52,7 @@ mod ext;
 mod future;
 mod gather;
 mod group;
+mod group_error;
 mod link;
 mod shield;
 mod sleep;
@@ -64,6 +66,7 @@ mod wait;
 mod wait_for;
 mod wait_one;
 
+pub use any_future::AnyLoopFuture;
 pub use as_completed::{AsCompleted, as_completed};
 pub use builder::{TaskBuilder, create_task, eager_task_factory, try_create_task};
 pub use cancel::{Cancelled, CatchCancel, catch_cancel};
@@ -72,8 +75,9 @@ pub use ensure::{Awaitable, EnsureFuture, ensure_future};
 pub use error::{InvalidState, NotReady, Panicked, RunError, TaskError};
 pub use ext::LoopExt;
 pub use future::{CallbackToken, LoopFuture};
-pub use gather::{AnyLoopFuture, GatherTuple, gather, gather_with, try_gather};
-pub use group::{GroupClosed, GroupError, GroupFailure, TaskGroup};
+pub use gather::{GatherTuple, gather, gather_with, try_gather};
+pub use group::TaskGroup;
+pub use group_error::{GroupClosed, GroupError, GroupFailure};
 pub use link::Join;
 pub use shield::shield;
 pub use sleep::{Sleep, YieldNow, sleep, sleep_result, sleep_until, yield_now};

@@ -1,0 +1,179 @@
+//! What can go wrong in a group.
+
+use std::cell::{Ref, RefCell};
+use std::error::Error;
+use std::fmt;
+use std::rc::Rc;
+
+use crate::cell::Outcome;
+use crate::error::Panicked;
+use crate::future::LoopFuture;
+
+/// The group takes no more tasks. The future is inside.
+pub struct GroupClosed<F>(pub F);
+
+impl<F> fmt::Debug for GroupClosed<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GroupClosed(..)")
+    }
+}
+
+impl<F> fmt::Display for GroupClosed<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TaskGroup is shutting down or finished: it takes no more tasks")
+    }
+}
+
+impl<F> Error for GroupClosed<F> {}
+
+/// What failed in a [`TaskGroup`](crate::TaskGroup).
+///
+/// # asyncio
+/// `ExceptionGroup('unhandled errors in a TaskGroup', errors)`.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct GroupError<E> {
+    failures: Vec<GroupFailure<E>>,
+}
+
+impl<E> GroupError<E> {
+    pub(crate) fn new(failures: Vec<GroupFailure<E>>) -> GroupError<E> {
+        GroupError { failures }
+    }
+
+    /// The failures: of the tasks in the order in which they failed, then of the body.
+    ///
+    /// # Examples
+    /// See [`TaskGroup`](crate::TaskGroup).
+    #[must_use]
+    pub fn failures(&self) -> &[GroupFailure<E>] {
+        &self.failures
+    }
+
+    /// The failures themselves.
+    ///
+    /// # Examples
+    /// See [`GroupFailure::into_error`].
+    #[must_use]
+    pub fn into_failures(self) -> Vec<GroupFailure<E>> {
+        self.failures
+    }
+}
+
+impl<E> fmt::Display for GroupError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let n = self.failures.len();
+        let s = if n == 1 { "" } else { "s" };
+        write!(f, "unhandled errors in a TaskGroup ({n} sub-exception{s})")
+    }
+}
+
+impl<E: fmt::Debug> Error for GroupError<E> {}
+
+/// One failure in a [`GroupError`]: the error of a task or of the body, or a panic.
+///
+/// A task's error stays in its task, so that whoever holds the task still finds it there.
+pub struct GroupFailure<E>(pub(crate) Failure<E>);
+
+pub(crate) enum Failure<E> {
+    Own(RefCell<Option<E>>),
+    Child(Rc<dyn Holds<E>>),
+    Panicked(Panicked),
+}
+
+/// A future whose outcome is an `E`, whatever else it might have been.
+pub(crate) trait Holds<E> {
+    fn borrow(&self) -> Option<Ref<'_, E>>;
+    fn take(&self) -> Option<E>;
+}
+
+impl<V: 'static, E: 'static> Holds<E> for LoopFuture<Result<V, E>> {
+    fn borrow(&self) -> Option<Ref<'_, E>> {
+        Ref::filter_map(self.typed().outcome().borrow(), |outcome| match outcome {
+            Outcome::Done(Ok(Err(error))) => Some(error),
+            _ => None,
+        })
+        .ok()
+    }
+
+    fn take(&self) -> Option<E> {
+        match self.extract(None) {
+            Ok(Err(error)) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl<E> GroupFailure<E> {
+    /// The error; `None` if it was a panic, or if somebody has moved the task's result out.
+    ///
+    /// # Examples
+    /// See [`TaskGroup`](crate::TaskGroup).
+    #[must_use]
+    pub fn error(&self) -> Option<Ref<'_, E>> {
+        match &self.0 {
+            Failure::Own(error) => Ref::filter_map(error.borrow(), Option::as_ref).ok(),
+            Failure::Child(child) => child.borrow(),
+            Failure::Panicked(_) => None,
+        }
+    }
+
+    /// The panic, if it was one.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::EventLoop;
+    /// use loop_tasks::{LoopExt, TaskGroup};
+    /// let event_loop = EventLoop::new()?;
+    /// let error = event_loop
+    ///     .run_until_complete(TaskGroup::<()>::scope(async |group| {
+    ///         group.create_task(async { if true { panic!("oh") } else { Ok(()) } }).unwrap();
+    ///         Ok(())
+    ///     }))?
+    ///     .unwrap_err();
+    /// assert_eq!(error.failures()[0].panicked().unwrap().message(), "oh");
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn panicked(&self) -> Option<&Panicked> {
+        match &self.0 {
+            Failure::Panicked(panicked) => Some(panicked),
+            Failure::Own(_) | Failure::Child(_) => None,
+        }
+    }
+
+    /// Moves the error out, also out of its task. `None` as with [`error`](GroupFailure::error).
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::EventLoop;
+    /// use loop_tasks::{LoopExt, TaskGroup};
+    /// let event_loop = EventLoop::new()?;
+    /// let error = event_loop
+    ///     .run_until_complete(TaskGroup::scope(async |_| Err::<(), _>(String::from("body"))))?
+    ///     .unwrap_err();
+    /// let errors: Vec<_> = error.into_failures().into_iter().filter_map(|f| f.into_error()).collect();
+    /// assert_eq!(errors, ["body"]);
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn into_error(self) -> Option<E> {
+        match self.0 {
+            Failure::Own(error) => error.into_inner(),
+            Failure::Child(child) => child.take(),
+            Failure::Panicked(_) => None,
+        }
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for GroupFailure<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.panicked(), self.error()) {
+            (Some(panicked), _) => panicked.fmt(f),
+            (None, Some(error)) => error.fmt(f),
+            (None, None) => f.write_str("(moved out)"),
+        }
+    }
+}
