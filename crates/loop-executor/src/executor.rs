@@ -76,7 +76,7 @@ pub trait Executor<J = Job>: Send + Sync {
 /// assert_eq!(future.result(None)?, 4);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait ExecutorExt {
+pub trait ExecutorExt<J = Job>: Executor<J> {
     /// Submits work and gives the future of its outcome.
     ///
     /// # Errors
@@ -93,8 +93,7 @@ pub trait ExecutorExt {
     #[track_caller]
     fn submit<W>(&self, work: W) -> Result<ConcurrentFuture<W::Output>, SubmitError<W>>
     where
-        W: Work,
-        Self: Executor<W::Job>,
+        W: Work<Job = J>,
     {
         let (job, future) = work.into_job(self.blocking_guard());
         match self.execute(job) {
@@ -131,7 +130,7 @@ pub trait ExecutorExt {
         I::Item: Send + 'static,
         F: Fn(I::Item) -> T + Send + Sync + 'static,
         T: Send + 'static,
-        Self: Executor,
+        Self: Executor<Job>,
     {
         let f = Arc::new(f);
         let mut results = Map::default();
@@ -140,8 +139,8 @@ pub trait ExecutorExt {
                 f: Arc::clone(&f),
                 item,
             };
-            let (job, future) = Job::of(call, self.blocking_guard());
-            match self.execute(job) {
+            let (job, future) = Job::of(call, Executor::<Job>::blocking_guard(self));
+            match Executor::<Job>::execute(self, job) {
                 Ok(()) => results.push(future),
                 Err(refused) => {
                     return Err(refused.map(|job| job.into_call::<Mapped<F, I::Item>>().item));
@@ -152,7 +151,7 @@ pub trait ExecutorExt {
     }
 }
 
-impl<E: ?Sized> ExecutorExt for E {}
+impl<J, E: Executor<J> + ?Sized> ExecutorExt<J> for E {}
 
 macro_rules! through_a_pointer {
     ($($pointer:ty),*) => {$(

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
 
 use loop_bridge::{BlockingGuard, JobPanicked, WouldDeadlock};
 
 use crate::crew::Crew;
 use crate::error::{BrokenThreadPool, PoolError, SubmitError};
 use crate::job::contain;
+use crate::sync::{Mutex, lock, thread};
 use crate::thread_pool_builder::{Initializer, ThreadPoolBuilder};
 use crate::worker::PoolId;
 use crate::{Executor, Job};
@@ -50,7 +50,7 @@ struct Shared {
     thread_name_prefix: String,
     stack_size_bytes: Option<usize>,
     initializer: Option<Initializer>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Mutex<Vec<thread::JoinHandle<()>>>,
 }
 
 impl ThreadPoolExecutor {
@@ -121,7 +121,7 @@ impl ThreadPoolExecutor {
         if wait {
             shared.crew.wait();
             // Whoever waits at the same time waits here until the threads are really gone.
-            for thread in shared.threads().drain(..) {
+            for thread in lock(&shared.threads).drain(..) {
                 let ended = thread.join();
                 debug_assert!(ended.is_ok(), "a worker contains every panic");
             }
@@ -164,7 +164,7 @@ impl ThreadPoolExecutor {
                 .unwrap_or_else(|| format!("ThreadPoolExecutor-{}", id.number())),
             stack_size_bytes: description.stack_size_bytes,
             initializer: description.initializer,
-            threads: Mutex::default(),
+            threads: Mutex::new(Vec::new()),
         };
         ThreadPoolExecutor {
             shared: Arc::new(shared),
@@ -179,7 +179,7 @@ impl ThreadPoolExecutor {
             builder = builder.stack_size(size);
         }
         let thread = builder.spawn(move || shared.work())?;
-        self.shared.threads().push(thread);
+        lock(&self.shared.threads).push(thread);
         Ok(())
     }
 }
@@ -209,10 +209,6 @@ impl Shared {
                 Err(cause)
             }
         }
-    }
-
-    fn threads(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,12 +6,21 @@ use std::time::Duration;
 
 use loop_bridge::{BlockingGuard, WouldDeadlock};
 
+use crate::sync::thread_local;
+
 /// What tells one pool from another.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PoolId(u64);
 
 thread_local! {
-    static WORKS_FOR: Cell<Option<PoolId>> = const { Cell::new(None) };
+    #[cfg_attr(
+        not(loom),
+        expect(
+            clippy::missing_const_for_thread_local,
+            reason = "loom's macro knows no const block"
+        )
+    )]
+    static WORKS_FOR: Cell<Option<PoolId>> = Cell::new(None);
 }
 
 impl PoolId {
@@ -27,7 +36,7 @@ impl PoolId {
 
     /// Makes this thread a worker of the pool, for good.
     pub(crate) fn enter(self) {
-        WORKS_FOR.set(Some(self));
+        WORKS_FOR.with(|pool| pool.set(Some(self)));
     }
 
     /// Refuses what must not be done in a worker of the pool.
