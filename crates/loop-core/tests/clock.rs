@@ -180,7 +180,7 @@ fn an_answer_and_the_end_of_waiting_for_it_arrive_together() {
         let start = event_loop.time();
         let (handle, guard) = (event_loop.handle(), event_loop.handle().expect_external());
         let thread = std::thread::spawn(move || {
-            let sent = handle.call_soon_threadsafe(|| stop());
+            let sent = handle.call_soon_threadsafe(stop);
             drop(guard);
             sent.unwrap();
         });

@@ -256,7 +256,10 @@ fn a_host_that_trusts_the_hook_hears_of_every_message() {
 #[test]
 fn polling_twice_before_taking_in_loses_no_event() {
     use std::io::Write;
-    let event_loop = EventLoop::new().unwrap();
+    let event_loop = EventLoop::builder()
+        .poll_every_iteration(true)
+        .build()
+        .unwrap();
     let _watchdog = watchdog();
     let (near, mut far) = std::os::unix::net::UnixStream::pair().unwrap();
     let trace = Trace::new();
