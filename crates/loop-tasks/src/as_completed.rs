@@ -1,7 +1,7 @@
 //! Futures in the order in which they are done.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -67,13 +67,13 @@ pub fn as_completed<A: EnsureFuture>(
         todo: RefCell::default(),
         timer: RefCell::default(),
     });
-    for (index, handle) in handles.iter().enumerate() {
+    for (index, handle) in (0u32..).zip(&handles) {
         let future = any(handle).clone();
         let token = future.listen(Callback::Tell(
             Rc::clone(&shared) as Rc<dyn Listener>,
             index,
         ));
-        shared.todo.borrow_mut().push((index, future, token));
+        shared.todo.borrow_mut().insert(index, (future, token));
     }
     if let Some(timeout) = timeout.filter(|_| !handles.is_empty()) {
         let late = Rc::downgrade(&shared);
@@ -105,14 +105,14 @@ pub struct AsCompleted<H> {
 struct Shared {
     owner: LoopRef,
     /// What is done and has not been given yet; `None` for one that was not done in time.
-    finished: RefCell<VecDeque<Option<usize>>>,
+    finished: RefCell<VecDeque<Option<u32>>>,
     waiter: RefCell<Option<Signal>>,
-    todo: RefCell<Vec<(usize, AnyFuture, CallbackToken)>>,
+    todo: RefCell<BTreeMap<u32, (AnyFuture, CallbackToken)>>,
     timer: RefCell<Option<TimerHandle>>,
 }
 
 impl Shared {
-    fn put(&self, item: Option<usize>) {
+    fn put(&self, item: Option<u32>) {
         self.finished.borrow_mut().push_back(item);
         let waiter = self.waiter.take();
         if let Some(waiter) = waiter {
@@ -122,7 +122,7 @@ impl Shared {
 
     fn time_is_over(&self) {
         let todo = self.todo.take();
-        for (_, future, token) in todo {
+        for (future, token) in todo.into_values() {
             future.unlisten(token);
             self.put(None);
         }
@@ -136,13 +136,10 @@ impl Shared {
 }
 
 impl Listener for Shared {
-    fn done(&self, index: usize, _: &AnyFuture) {
-        {
-            let mut todo = self.todo.borrow_mut();
-            let Some(at) = todo.iter().position(|(other, _, _)| *other == index) else {
-                return; // The time was over first.
-            };
-            todo.remove(at);
+    fn done(&self, index: u32, _: &AnyFuture) {
+        let known = self.todo.borrow_mut().remove(&index);
+        if known.is_none() {
+            return; // The time was over first.
         }
         self.put(Some(index));
         if self.todo.borrow().is_empty() {
@@ -170,7 +167,7 @@ impl<H: Clone> AsCompleted<H> {
         loop {
             let item = self.shared.finished.borrow_mut().pop_front();
             match item {
-                Some(Some(index)) => return Some(Ok(self.handles[index].clone())),
+                Some(Some(index)) => return Some(Ok(self.handles[index as usize].clone())),
                 Some(None) => {
                     return Some(Err(Elapsed::new(self.shared.owner.event_loop().stall())));
                 }
@@ -205,7 +202,7 @@ impl<H> Drop for AsCompleted<H> {
     fn drop(&mut self) {
         self.shared.stop_timer();
         let todo = self.shared.todo.take();
-        for (_, future, token) in todo {
+        for (future, token) in todo.into_values() {
             future.unlisten(token);
         }
     }

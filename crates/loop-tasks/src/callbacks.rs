@@ -11,7 +11,7 @@ use crate::step;
 
 /// Somebody who waits for many futures and tells them apart by a number: a gather, a group.
 pub(crate) trait Listener: 'static {
-    fn done(&self, index: usize, future: &AnyFuture);
+    fn done(&self, index: u32, future: &AnyFuture);
 }
 
 /// One callback of a future.
@@ -21,14 +21,16 @@ pub(crate) enum Callback {
     /// It is awaited through somebody's own waker.
     Wake(Waker),
     Call(Box<dyn FnOnce(&AnyFuture)>),
-    Tell(Rc<dyn Listener>, usize),
+    Tell(Rc<dyn Listener>, u32),
 }
 
 /// The callbacks of a future, oldest first: nearly always one.
 #[derive(Default)]
 pub(crate) struct Callbacks {
     first: Option<(u32, Callback)>,
-    more: Vec<(u32, Callback)>,
+    /// The rest, in a box of its own: rare, and a future is small without it.
+    #[expect(clippy::box_collection, reason = "one word instead of three in every cell")]
+    more: Option<Box<Vec<(u32, Callback)>>>,
     next: u32,
 }
 
@@ -37,10 +39,10 @@ impl Callbacks {
     pub(crate) fn add(&mut self, callback: Callback) -> u32 {
         let id = self.next;
         self.next = id.wrapping_add(1);
-        if self.first.is_none() && self.more.is_empty() {
+        if self.first.is_none() && self.more.is_none() {
             self.first = Some((id, callback));
         } else {
-            self.more.push((id, callback));
+            self.more.get_or_insert_default().push((id, callback));
         }
         id
     }
@@ -51,12 +53,13 @@ impl Callbacks {
         if self.first.as_ref().is_some_and(|&(first, _)| first == id) {
             return self.first.take().map(|(_, callback)| callback);
         }
-        let at = self.more.iter().position(|&(other, _)| other == id)?;
-        Some(self.more.remove(at).1)
+        let more = self.more.as_mut()?;
+        let at = more.iter().position(|&(other, _)| other == id)?;
+        Some(more.remove(at).1)
     }
 
     pub(crate) fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.more.len()
+        usize::from(self.first.is_some()) + self.more.as_ref().map_or(0, |more| more.len())
     }
 }
 
@@ -65,7 +68,7 @@ impl Callbacks {
 pub(crate) fn schedule_all(future: &AnyFuture) {
     let Callbacks { first, more, .. } = {
         let mut callbacks = future.header().callbacks.borrow_mut();
-        if callbacks.first.is_none() && callbacks.more.is_empty() {
+        if callbacks.first.is_none() && callbacks.more.is_none() {
             return;
         }
         let next = callbacks.next;
@@ -80,7 +83,7 @@ pub(crate) fn schedule_all(future: &AnyFuture) {
     if let Some((_, callback)) = first {
         schedule(future, callback);
     }
-    for (_, callback) in more {
+    for (_, callback) in more.into_iter().flat_map(|more| *more) {
         schedule(future, callback);
     }
 }

@@ -31,6 +31,7 @@ use loop_core::{ExceptionContext, LoopRef};
 
 use crate::callbacks::Callbacks;
 use crate::error::TaskError;
+use crate::recycle;
 use crate::state::State;
 use crate::task_core::TaskCore;
 
@@ -161,8 +162,17 @@ unsafe fn cell<'a, T, K>(header: NonNull<Header>) -> &'a Cell<T, K> {
 /// As [`cell`], and nobody uses the cell afterwards.
 unsafe fn destroy<T, K>(header: NonNull<Header>) {
     let cell = header.cast::<Cell<T, K>>();
-    // SAFETY: the caller gives the cell up; it came from `Box::into_raw`.
-    drop(unsafe { Box::from_raw(cell.as_ptr()) });
+    /// Gives the memory back, also when the drop of what was in it panics.
+    struct Give<C>(NonNull<C>);
+    impl<C> Drop for Give<C> {
+        fn drop(&mut self) {
+            // SAFETY: `allocate` took it, its value is dropped (or being unwound from), and nobody uses it.
+            unsafe { recycle::give(self.0) }
+        }
+    }
+    let _give = Give(cell);
+    // SAFETY: the caller gives the cell up.
+    unsafe { cell.drop_in_place() }
 }
 
 fn cancel<T: 'static, K: Kind>(this: &AnyFuture) -> bool {
@@ -244,8 +254,10 @@ unsafe fn drop_future<F: Future<Output: 'static> + 'static>(header: NonNull<Head
 }
 
 fn allocate<T, K>(cell: Cell<T, K>) -> NonNull<Header> {
-    let boxed = Box::into_raw(Box::new(cell));
-    NonNull::new(boxed).expect("a box is never null").cast()
+    let block = recycle::take::<Cell<T, K>>();
+    // SAFETY: the block is for a cell of this type, and ours.
+    unsafe { block.write(cell) };
+    block.cast()
 }
 
 fn header(owner: LoopRef, vtable: &'static VTable, place: &'static Location<'static>) -> Header {

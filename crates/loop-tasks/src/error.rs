@@ -55,9 +55,11 @@ impl Error for TaskError {}
 
 /// A panic that became the outcome of a task.
 #[derive(Clone)]
-pub struct Panicked {
-    message: Arc<str>,
-    payload: Arc<Mutex<Option<Box<dyn Any + Send>>>>,
+pub struct Panicked(Arc<Panic>);
+
+struct Panic {
+    message: Box<str>,
+    payload: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
 impl Panicked {
@@ -71,10 +73,10 @@ impl Panicked {
     #[must_use]
     pub fn new(payload: Box<dyn Any + Send>) -> Panicked {
         let message = panic_message(&*payload).into();
-        Panicked {
+        Panicked(Arc::new(Panic {
             message,
-            payload: Arc::new(Mutex::new(Some(payload))),
-        }
+            payload: Mutex::new(Some(payload)),
+        }))
     }
 
     /// What the panic said.
@@ -83,7 +85,7 @@ impl Panicked {
     /// See [`new`](Self::new).
     #[must_use]
     pub fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
     /// Takes the payload out, for `std::panic::resume_unwind`. `None` the second time, also through clones.
@@ -97,7 +99,8 @@ impl Panicked {
     /// ```
     #[must_use]
     pub fn take_payload(&self) -> Option<Box<dyn Any + Send>> {
-        self.payload
+        self.0
+            .payload
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take()
@@ -106,13 +109,13 @@ impl Panicked {
 
 impl fmt::Display for Panicked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "panicked: {}", self.message)
+        write!(f, "panicked: {}", self.message())
     }
 }
 
 impl fmt::Debug for Panicked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Panicked").field(&self.message).finish()
+        f.debug_tuple("Panicked").field(&self.message()).finish()
     }
 }
 

@@ -358,13 +358,13 @@ impl<R: 'static, C: Collect<R>> Gathering<R, C> {
 }
 
 impl<R: 'static, C: Collect<R>> Listener for Gathering<R, C> {
-    fn done(&self, index: usize, child: &AnyFuture) {
+    fn done(&self, index: u32, child: &AnyFuture) {
         self.left.set(self.left.get() - 1);
         if self.outer.borrow().is_none() {
             child.mark_retrieved(); // The gather has spoken: nobody will look at this one.
             return;
         }
-        if let Some(outcome) = self.collect.child(index) {
+        if let Some(outcome) = self.collect.child(index as usize) {
             self.settle(outcome);
         } else if self.left.get() == 0 {
             let outcome = if self.requested.get() {
@@ -386,9 +386,10 @@ fn start<R: 'static>(
     let owner = event_loop.loop_ref();
     let requested = Rc::new(Cell::new(false));
     // A future given twice is waited for once. Sorted by address, equal ones are neighbours.
-    let mut order: Vec<usize> = (0..children.len()).collect();
-    order.sort_by_key(|&index| (children[index].address(), index));
-    order.dedup_by_key(|index| children[*index].address());
+    let count = u32::try_from(children.len()).expect("a gather of fewer than 2^32 futures");
+    let mut order: Vec<u32> = (0..count).collect();
+    order.sort_by_key(|&index| (children[index as usize].address(), index));
+    order.dedup_by_key(|index| children[*index as usize].address());
     order.sort_unstable();
     let kind = GatherKind {
         children: RefCell::new(children.clone()),
@@ -409,7 +410,7 @@ fn start<R: 'static>(
     }
     let mut done = Vec::new();
     for index in order {
-        let child = &children[index];
+        let child = &children[index as usize];
         if child.is_settled() {
             done.push(index);
         } else {
@@ -420,7 +421,7 @@ fn start<R: 'static>(
         }
     }
     for index in done {
-        gathering.done(index, &children[index]);
+        gathering.done(index, &children[index as usize]);
     }
     if !outer.done() {
         gathering

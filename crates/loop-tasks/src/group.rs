@@ -294,7 +294,7 @@ struct Child<V, E> {
 }
 
 impl<V: 'static, E: fmt::Debug + 'static> Listener for Child<V, E> {
-    fn done(&self, _: usize, task: &AnyFuture) {
+    fn done(&self, _: u32, task: &AnyFuture) {
         let group = &self.group;
         let removed = group.tasks.borrow_mut().remove(&serial(task));
         drop(removed);

@@ -54,6 +54,7 @@ mod gather;
 mod group;
 mod group_error;
 mod link;
+mod recycle;
 mod shield;
 mod sleep;
 mod state;

@@ -73,7 +73,9 @@ impl TaskCore {
 #[derive(Default)]
 pub(crate) struct Waits {
     first: Option<Wait>,
-    more: Vec<Wait>,
+    /// The rest, in a box of its own: rare, and a task is small without it.
+    #[expect(clippy::box_collection, reason = "one word instead of three in every cell")]
+    more: Option<Box<Vec<Wait>>>,
     next: u32,
 }
 
@@ -98,7 +100,7 @@ impl Waits {
         if self.first.is_none() {
             self.first = Some(wait);
         } else {
-            self.more.push(wait);
+            self.more.get_or_insert_default().push(wait);
         }
         id
     }
@@ -106,20 +108,20 @@ impl Waits {
     #[inline]
     pub(crate) fn remove(&mut self, id: u32) -> Option<Wait> {
         if self.first.as_ref().is_some_and(|wait| wait.id == id) {
-            let next = if self.more.is_empty() {
-                None
-            } else {
-                Some(self.more.remove(0))
+            let next = match &mut self.more {
+                Some(more) if !more.is_empty() => Some(more.remove(0)),
+                _ => None,
             };
             return std::mem::replace(&mut self.first, next);
         }
-        let at = self.more.iter().position(|wait| wait.id == id)?;
-        Some(self.more.remove(at))
+        let more = self.more.as_mut()?;
+        let at = more.iter().position(|wait| wait.id == id)?;
+        Some(more.remove(at))
     }
 
     /// The one await that the task is suspended in, if there is exactly one.
     pub(crate) fn only(&mut self) -> Option<&mut Wait> {
-        if self.more.is_empty() {
+        if self.more.as_ref().is_none_or(|more| more.is_empty()) {
             self.first.as_mut()
         } else {
             None
@@ -127,6 +129,8 @@ impl Waits {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Wait> {
-        self.first.iter().chain(&self.more)
+        self.first
+            .iter()
+            .chain(self.more.iter().flat_map(|more| more.iter()))
     }
 }

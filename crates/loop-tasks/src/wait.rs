@@ -159,7 +159,7 @@ impl Waiting {
 }
 
 impl Listener for Waiting {
-    fn done(&self, _: usize, future: &AnyFuture) {
+    fn done(&self, _: u32, future: &AnyFuture) {
         let left = self.left.get().saturating_sub(1);
         self.left.set(left);
         let enough = match self.return_when {
