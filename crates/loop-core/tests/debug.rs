@@ -1,5 +1,10 @@
 //! Debug mode: a slow callback is reported, with its name and the place that scheduled it.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy excuses the tests themselves, not what they call"
+)]
+
 mod common;
 
 use std::fmt::{Debug, Write};
