@@ -58,10 +58,35 @@ impl LoopHandle {
         &self,
         callback: F,
     ) -> Result<(), LoopClosed<F>> {
+        self.post(Call(callback))
+            .map_err(|LoopClosed(Call(callback))| LoopClosed(callback))
+    }
+
+    /// Does what [`call_soon_threadsafe`](Self::call_soon_threadsafe) does with a [`Job`], which is handed the loop
+    /// and comes back whole.
+    ///
+    /// # Errors
+    /// [`LoopClosed`] with the job, if the loop is closed.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::{EventLoop, Job};
+    /// struct Stop;
+    /// impl Job for Stop {
+    ///     fn run(self, event_loop: &EventLoop) {
+    ///         event_loop.stop();
+    ///     }
+    /// }
+    /// let event_loop = EventLoop::new()?;
+    /// event_loop.handle().post(Stop)?;
+    /// event_loop.run_forever()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn post<J: Job + Send>(&self, job: J) -> Result<(), LoopClosed<J>> {
         match self.0.mailbox.enter() {
-            None => Err(LoopClosed(callback)),
+            None => Err(LoopClosed(job)),
             Some(poster) => {
-                self.post(poster, SendJob::new(Call(callback)));
+                self.post_as(poster, SendJob::new(job));
                 Ok(())
             }
         }
@@ -76,14 +101,12 @@ impl LoopHandle {
     /// # Examples
     /// See [`EventLoop::handle`].
     pub fn stop(&self) {
-        if let Some(poster) = self.0.mailbox.enter() {
-            self.post(poster, SendJob::new(Stop));
-        }
+        let _ = self.post(Stop);
     }
 
     /// Leaves a job in the mailbox, or at once in the ready queue if the loop is running here: what its own
     /// callbacks send keeps its place among what they schedule. Unless messages are waiting, which came first.
-    fn post(&self, poster: Poster<'_, Message>, job: SendJob) {
+    fn post_as(&self, poster: Poster<'_, Message>, job: SendJob) {
         let mut job = Some(job);
         if !self.0.mailbox.is_notified() {
             with_running(|core| {
@@ -250,9 +273,12 @@ pub struct External(LoopHandle);
 
 impl Drop for External {
     fn drop(&mut self) {
-        self.0.0.external.fetch_sub(1, Ordering::AcqRel);
-        // A loop that waits for nothing else must look again.
-        self.0.0.post(Message::Call(SendJob::new(Call(|| {}))));
+        let shared = &self.0.0;
+        shared.external.fetch_sub(1, Ordering::AcqRel);
+        // A loop that waits for nothing else must look again. Only virtual time waits so.
+        if shared.virtual_now().is_some() {
+            shared.post(Message::Call(SendJob::new(Call(|| {}))));
+        }
     }
 }
 

@@ -29,7 +29,10 @@ pub(crate) enum Callback {
 pub(crate) struct Callbacks {
     first: Option<(u32, Callback)>,
     /// The rest, in a box of its own: rare, and a future is small without it.
-    #[expect(clippy::box_collection, reason = "one word instead of three in every cell")]
+    #[expect(
+        clippy::box_collection,
+        reason = "one word instead of three in every cell"
+    )]
     more: Option<Box<Vec<(u32, Callback)>>>,
     next: u32,
 }

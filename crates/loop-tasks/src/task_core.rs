@@ -74,7 +74,10 @@ impl TaskCore {
 pub(crate) struct Waits {
     first: Option<Wait>,
     /// The rest, in a box of its own: rare, and a task is small without it.
-    #[expect(clippy::box_collection, reason = "one word instead of three in every cell")]
+    #[expect(
+        clippy::box_collection,
+        reason = "one word instead of three in every cell"
+    )]
     more: Option<Box<Vec<Wait>>>,
     next: u32,
 }
