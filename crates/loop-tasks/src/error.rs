@@ -20,6 +20,8 @@ pub enum TaskError {
     Cancelled(Cancelled),
     /// It panicked.
     Panicked(Panicked),
+    /// What was to produce it failed: a broken pool, another loop that closed.
+    Failed(Arc<dyn Error + Send + Sync>),
     /// An owning await has moved the value out already: await by reference to share it.
     Taken,
     /// The future belongs to another loop than the task that awaits it: see `wrap_future` in `loop-bridge`.
@@ -38,6 +40,7 @@ impl fmt::Display for TaskError {
         match self {
             TaskError::Cancelled(_) => f.write_str("cancelled"),
             TaskError::Panicked(panicked) => panicked.fmt(f),
+            TaskError::Failed(error) => error.fmt(f),
             TaskError::Taken => f.write_str(
                 "the result was moved out by an earlier await: await a reference to share it",
             ),
@@ -51,7 +54,14 @@ impl fmt::Display for TaskError {
     }
 }
 
-impl Error for TaskError {}
+impl Error for TaskError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            TaskError::Failed(error) => error.source(),
+            _ => None,
+        }
+    }
+}
 
 /// A panic that became the outcome of a task.
 #[derive(Clone)]

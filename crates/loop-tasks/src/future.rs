@@ -217,6 +217,42 @@ impl<T: 'static> LoopFuture<T> {
         Ok(())
     }
 
+    /// Sets a failure as the outcome, for those who produce results somewhere else; with [`TaskError::Cancelled`] it
+    /// *is* cancelled. Reported if nobody ever looks, as a task's is.
+    ///
+    /// # Errors
+    /// [`InvalidState`] with the failure, as [`set_result`](LoopFuture::set_result).
+    ///
+    /// # asyncio
+    /// `Future.set_exception(exc)`; for an error that is part of the output, see
+    /// [`set_exception`](LoopFuture::set_exception).
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::Arc;
+    /// use loop_core::EventLoop;
+    /// use loop_tasks::{LoopExt, LoopFuture, TaskError};
+    /// let event_loop = EventLoop::new()?;
+    /// let future: LoopFuture<u32> = event_loop.create_future();
+    /// let error = std::io::Error::other("the pool broke");
+    /// future.set_failure(TaskError::Failed(Arc::new(error))).unwrap();
+    /// let error = event_loop.run_until_complete(&future).unwrap_err();
+    /// assert_eq!(error.to_string(), "the pool broke");
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_failure(&self, error: TaskError) -> Result<(), InvalidState<TaskError>> {
+        if self.state().has(State::SETTLED | State::LOST) || self.any().settles_itself() {
+            return Err(InvalidState(error));
+        }
+        let bits = match error {
+            TaskError::Cancelled(_) => State::CANCELLED,
+            _ => State::FAILED,
+        };
+        self.finish(Err(error), bits);
+        Ok(())
+    }
+
     /// Settles it, whatever its kind.
     pub(crate) fn finish(&self, outcome: Result<T, TaskError>, bits: State) {
         *self.0.outcome().borrow_mut() = Outcome::Done(outcome);
