@@ -24,6 +24,9 @@
 //! Into a loop leads [`LoopHandle::call_soon_threadsafe`](loop_core::LoopHandle::call_soon_threadsafe); the
 //! [`call_soon_threadsafe`] of this crate gives a handle to take the call back with, from any thread.
 //!
+//! A thread asks a loop to run a coroutine with [`run_coroutine_threadsafe`]; a task awaits what a thread owes with
+//! [`wrap_future`].
+//!
 //! # Invariants
 //! - Every future ends: a promise that is dropped settles it, a panic is an outcome.
 //! - A future ends once, and each callback runs once.
@@ -36,6 +39,8 @@
 #![forbid(unsafe_code)]
 
 mod awaiting;
+mod bridged;
+mod coroutine;
 mod error;
 mod future;
 mod guard;
@@ -47,8 +52,10 @@ mod state;
 mod sync;
 mod wait;
 mod waiter;
+mod wrap;
 
 pub use crate::awaiting::Take;
+pub use crate::coroutine::{run_coroutine_threadsafe, run_future_threadsafe};
 pub use crate::error::{ConcurrentError, InvalidState, WouldDeadlock};
 pub use crate::future::ConcurrentFuture;
 pub use crate::guard::BlockingGuard;
@@ -59,6 +66,8 @@ pub use crate::state::FutureState;
 pub use crate::wait::{
     AsCompleted, DoneAndNotDone, ReturnWhen, WaitError, as_completed, try_wait, wait,
 };
+
+pub use crate::wrap::{wrap_future, wrap_future_on, wrap_future_shared};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -101,6 +101,26 @@ impl TaskBuilder {
         self
     }
 
+    /// Sets the place that counts as the task's maker. By default, where [`new`](TaskBuilder::new) was called.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::panic::Location;
+    /// use loop_core::EventLoop;
+    /// use loop_tasks::{LoopExt, TaskBuilder};
+    /// let event_loop = EventLoop::new()?;
+    /// let here = Location::caller();
+    /// let task = TaskBuilder::new().place(here).spawn_on(&event_loop, async {})?;
+    /// assert_eq!(task.place(), here);
+    /// event_loop.run_until_complete(task)?;
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn place(mut self, place: &'static Location<'static>) -> Self {
+        self.place = place;
+        self
+    }
+
     /// Lets the task take its first step at once, inside whatever makes it, if its loop is running. By default, off.
     ///
     /// # Ordering
