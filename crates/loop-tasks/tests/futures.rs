@@ -5,16 +5,12 @@ mod common;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use common::{Drops, Log, forget, reports, run, virtual_loop};
+use common::{Drops, Log, create_future, forget, reports, run, virtual_loop};
 use loop_core::EventLoop;
 use loop_tasks::{
     CallbackToken, InvalidState, LoopExt, LoopFuture, NotReady, TaskError, create_task, yield_now,
 };
 use proptest::prelude::*;
-
-fn create_future<T: 'static>() -> LoopFuture<T> {
-    loop_core::get_running_loop().unwrap().create_future()
-}
 
 #[test]
 fn a_new_future_is_pending_and_has_no_result() {
@@ -562,7 +558,7 @@ impl Real {
                 if let Some(event_loop) = event_loop {
                     event_loop
                         .run_once(Some(std::time::Duration::ZERO))
-                        .unwrap();
+                        .expect("the loop is open and idle");
                 }
             }
         }

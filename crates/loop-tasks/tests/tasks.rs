@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use common::{Drops, Log, MS, Oneshot, run, ticker, virtual_loop, yields};
+use common::{Drops, Log, MS, Oneshot, create_future, run, ticker, virtual_loop, yields};
 use loop_core::set_event_loop;
 use loop_tasks::{
     LoopExt, LoopFuture, TaskBuilder, TaskError, all_tasks, create_task, current_task,
@@ -51,7 +51,7 @@ fn a_pending_task_prints_its_name_place_waits_and_callbacks() {
     let event_loop = virtual_loop();
     event_loop
         .run_until_complete(async {
-            let future: LoopFuture<()> = loop_core::get_running_loop().unwrap().create_future();
+            let future: LoopFuture<()> = create_future();
             let gate = future.clone();
             let line = line!() + 1;
             let child = create_task(async move { gate.await.is_ok() });

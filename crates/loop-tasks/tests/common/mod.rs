@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use loop_core::{EventLoop, ExceptionContext, get_running_loop};
-use loop_tasks::{LoopExt, Task, create_task, yield_now};
+use loop_tasks::{LoopExt, LoopFuture, Task, create_task, yield_now};
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
 
@@ -33,6 +33,11 @@ pub(crate) fn run<T: 'static>(future: impl Future<Output = T> + 'static) -> T {
     event_loop.close().unwrap();
     assert_eq!(reports.take(), [""; 0], "the exception handler was called");
     value
+}
+
+/// A future of the running loop.
+pub(crate) fn create_future<T: 'static>() -> LoopFuture<T> {
+    get_running_loop().unwrap().create_future()
 }
 
 /// What happened, in order; clones write the same one.
