@@ -22,6 +22,8 @@
 //! Work that waits (files, a blocking library) belongs in a *[`ThreadPoolExecutor`]*, work that
 //! computes in a *[`CpuPool`]*. Somebody else's pool fits in through [`Executor`].
 //!
+//! A loop hands work to a pool with [`run_in_executor`](LoopExecutorExt::run_in_executor), a task with [`to_thread`].
+//!
 //! # Invariants
 //! - Every job that was accepted ends: with a value, a panic, a cancellation or the pool's error.
 //!   Every job that was not accepted comes back.
@@ -40,6 +42,7 @@ mod error;
 mod executor;
 mod job;
 mod map;
+mod on_loop;
 mod sync;
 mod thread_pool;
 mod thread_pool_builder;
@@ -51,6 +54,7 @@ pub use crate::error::{BrokenThreadPool, PoolError, SubmitError};
 pub use crate::executor::{Executor, ExecutorExt};
 pub use crate::job::Job;
 pub use crate::map::Map;
+pub use crate::on_loop::{LoopExecutorExt, StillRunning, to_thread};
 pub use crate::thread_pool::ThreadPoolExecutor;
 pub use crate::thread_pool_builder::ThreadPoolBuilder;
 pub use crate::work::Work;
