@@ -1,1 +1,101 @@
 //! asyncio's event loop, in Rust.
+//!
+//! One explicit event loop per thread; callbacks in a definite order; futures and tasks that need not be `Send`;
+//! other threads that hand work to a loop and wait for its result; blocking work in pools, so that the loop does not
+//! stop. Who knows asyncio finds every name again, and every behaviour, down to the order in which callbacks run: the
+//! traces are proven equal to CPython's.
+//!
+//! ```
+//! use std::time::Duration;
+//! use asyncloop::prelude::*;
+//!
+//! async fn fetch(page: u32) -> u32 {
+//!     sleep(Duration::from_millis(u64::from(page))).await;
+//!     page * page
+//! }
+//!
+//! let pages = asyncloop::run(async { gather([3, 1, 2].map(fetch)).await })??;
+//! let pages: Vec<u32> = pages.into_iter().map(Result::unwrap).collect();
+//! assert_eq!(pages, [9, 1, 4]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! This crate is a facade: everything here is from one of the crates below, each of which can be used alone.
+//!
+//! | crate | what it is |
+//! | --- | --- |
+//! | [`loop-core`](loop_core) | the loop: callbacks, timers, descriptors, calls from other threads |
+//! | [`loop-tasks`](loop_tasks) | futures, tasks, cancellation |
+//! | [`loop-bridge`](loop_bridge) | between threads: `run_coroutine_threadsafe`, `wrap_future`, blocking futures |
+//! | [`loop-executor`](loop_executor) | pools: `run_in_executor`, `to_thread` |
+
+#![forbid(unsafe_code)]
+
+pub mod prelude;
+mod runner;
+
+/// `concurrent.futures`: waiting for many futures in a thread that may block.
+pub use loop_bridge as concurrent;
+pub use loop_bridge::{
+    BlockingGuard, ConcurrentError, ConcurrentFuture, JobPanicked, Promise, ThreadsafeHandle,
+    WouldDeadlock, call_soon_threadsafe, concurrent_future, run_coroutine_threadsafe,
+    run_future_threadsafe, wrap_future, wrap_future_on, wrap_future_shared,
+};
+#[doc(alias("asyncio", "SelectorEventLoop"))]
+pub use loop_core::EventLoop;
+pub use loop_core::{
+    ExceptionContext, External, Handle, InvalidDelay, Job, LoopBuilder, LoopClosed, LoopError,
+    LoopHandle, LoopRef, NoCurrentLoop, NoRunningLoop, Stuck, TimerHandle, UnboundLoop,
+    get_event_loop, get_running_loop, panic_message, seconds, set_event_loop,
+};
+pub use loop_executor::{
+    CpuPool, Executor, ExecutorExt, LoopExecutorExt, PoolError, StillRunning, SubmitError,
+    ThreadPoolExecutor, to_thread,
+};
+#[doc(alias = "CancelledError")]
+pub use loop_tasks::Cancelled;
+#[doc(alias = "TimeoutError")]
+pub use loop_tasks::Elapsed;
+#[doc(alias("asyncio.Future", "Future"))]
+pub use loop_tasks::LoopFuture;
+pub use loop_tasks::{
+    AnyLoopFuture, AnyTask, AsCompleted, Awaitable, CallbackToken, CatchCancel, Context,
+    ContextVar, EmptySet, EnsureFuture, GroupClosed, GroupError, GroupFailure, Join, LoopExt,
+    NotActive, Panicked, ReturnWhen, RunError, Sleep, Task, TaskBuilder, TaskError, TaskGroup,
+    Timeout, Waited, YieldNow, all_tasks, as_completed, catch_cancel, create_task, current_task,
+    eager_task_factory, ensure_future, gather, gather_with, shield, sleep, sleep_result,
+    sleep_until, timeout, timeout_at, try_create_task, try_gather, wait, wait_for, yield_now,
+};
+#[doc(alias = "InvalidStateError")]
+pub use loop_tasks::{InvalidState, NotReady};
+pub use runner::{Runner, RunnerError, run};
+
+/// Makes a loop for this thread: [`EventLoop::new`].
+///
+/// # Errors
+/// As [`EventLoop::new`].
+///
+/// # asyncio
+/// `asyncio.new_event_loop()`.
+///
+/// # Examples
+/// ```
+/// let event_loop = asyncloop::new_event_loop()?;
+/// assert!(!event_loop.is_running());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn new_event_loop() -> std::io::Result<EventLoop> {
+    EventLoop::new()
+}
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct CrateReadme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/cancellation.md")]
+struct CancellationDocs;

@@ -14,6 +14,7 @@ use crate::current;
 use crate::error::TaskError;
 use crate::future::{CallbackToken, LoopFuture};
 use crate::link::Join;
+use crate::state::State;
 use crate::table::Tasks;
 use crate::task_core::TaskCore;
 
@@ -277,6 +278,24 @@ impl AnyTask {
     #[must_use]
     pub fn done(&self) -> bool {
         self.0.is_settled()
+    }
+
+    /// As [`LoopFuture::failed`].
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::EventLoop;
+    /// use loop_tasks::LoopExt;
+    /// let event_loop = EventLoop::new()?;
+    /// let task = event_loop.create_task(async {}).erase();
+    /// event_loop.run_once(None)?;
+    /// assert!(task.done() && !task.failed());
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.0.header().state.get().has(State::FAILED)
     }
 
     /// The task with its type, if the type of its result is `T`.

@@ -1,0 +1,249 @@
+//! Running a program: a loop from its making to its closing.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+use loop_core::{EventLoop, ExceptionContext, LoopBuilder, get_running_loop, set_event_loop};
+use loop_executor::LoopExecutorExt;
+use loop_tasks::{EnsureFuture, LoopExt, RunError};
+
+/// How long jobs in the default pool may take to end when a runner closes.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Why a [`Runner`] did not run, or what it ran did not end well.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RunnerError {
+    /// A loop is running in this thread already: await the future there.
+    LoopRunning,
+    /// The runner is closed.
+    Closed,
+    /// The loop could not be made.
+    Io(io::Error),
+    /// The loop or the main task.
+    Run(RunError),
+}
+
+impl fmt::Display for RunnerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RunnerError::LoopRunning => f.write_str(
+                "run() cannot be called from a running event loop: await the future instead",
+            ),
+            RunnerError::Closed => f.write_str("Runner is closed"),
+            RunnerError::Io(error) => write!(f, "the event loop could not be made: {error}"),
+            RunnerError::Run(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for RunnerError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            RunnerError::Io(error) => Some(error),
+            RunnerError::Run(error) => Some(error),
+            RunnerError::LoopRunning | RunnerError::Closed => None,
+        }
+    }
+}
+
+/// Runs `main` on a loop of its own, and closes that in order when `main` is done: see [`Runner::close`].
+///
+/// # Errors
+/// [`RunnerError`].
+///
+/// # asyncio
+/// `asyncio.run(main)`.
+///
+/// # Examples
+/// ```
+/// let answer = asyncloop::run(async {
+///     asyncloop::sleep(std::time::Duration::from_millis(1)).await;
+///     42
+/// })?;
+/// assert_eq!(answer, 42);
+/// # Ok::<(), asyncloop::RunnerError>(())
+/// ```
+#[track_caller]
+pub fn run<F: Future<Output: 'static> + 'static>(main: F) -> Result<F::Output, RunnerError> {
+    let runner = Runner::new();
+    let result = runner.run(main);
+    runner.close()?;
+    result
+}
+
+/// A loop that is made when it is first needed, runs any number of times, and is closed in order.
+///
+/// # asyncio
+/// `asyncio.Runner`.
+///
+/// # Examples
+/// ```
+/// let runner = asyncloop::Runner::new();
+/// let a = runner.run(async { 1 })?;
+/// let b = runner.run(async { 2 })?;
+/// assert_eq!(a + b, 3);
+/// runner.close()?;
+/// assert_eq!(runner.run(async {}).unwrap_err().to_string(), "Runner is closed");
+/// # Ok::<(), asyncloop::RunnerError>(())
+/// ```
+#[derive(Debug)]
+pub struct Runner {
+    builder: LoopBuilder,
+    state: RefCell<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    New,
+    Open(EventLoop),
+    Closed,
+}
+
+impl Default for Runner {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Runner {
+    /// Makes a runner with a loop of the default description.
+    ///
+    /// # Examples
+    /// See [`Runner`].
+    #[must_use]
+    pub fn new() -> Runner {
+        Runner::with_builder(LoopBuilder::default())
+    }
+
+    /// Makes a runner whose loop `builder` describes: a virtual clock, debug mode.
+    ///
+    /// # asyncio
+    /// `asyncio.Runner(debug=, loop_factory=)`.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use asyncloop::{EventLoop, Runner, sleep};
+    /// let runner = Runner::with_builder(EventLoop::builder().virtual_clock());
+    /// runner.run(sleep(Duration::from_secs(3600)))?; // takes no time
+    /// runner.close()?;
+    /// # Ok::<(), asyncloop::RunnerError>(())
+    /// ```
+    #[must_use]
+    pub fn with_builder(builder: LoopBuilder) -> Runner {
+        Runner {
+            builder,
+            state: RefCell::new(State::New),
+        }
+    }
+
+    /// The runner's loop, made now if need be.
+    ///
+    /// # Errors
+    /// [`RunnerError::Closed`], [`RunnerError::Io`].
+    ///
+    /// # Examples
+    /// ```
+    /// let runner = asyncloop::Runner::new();
+    /// let event_loop = runner.get_loop()?;
+    /// event_loop.set_debug(true);
+    /// runner.close()?;
+    /// # Ok::<(), asyncloop::RunnerError>(())
+    /// ```
+    pub fn get_loop(&self) -> Result<EventLoop, RunnerError> {
+        let mut state = self.state.borrow_mut();
+        match &*state {
+            State::Open(event_loop) => Ok(event_loop.clone()),
+            State::Closed => Err(RunnerError::Closed),
+            State::New => {
+                let event_loop = self.builder.clone().build().map_err(RunnerError::Io)?;
+                *state = State::Open(event_loop.clone());
+                Ok(event_loop)
+            }
+        }
+    }
+
+    /// Runs a coroutine until it is done. The loop is the current one meanwhile and afterwards.
+    ///
+    /// # Errors
+    /// [`RunnerError::LoopRunning`] if a loop is running in this thread; [`RunnerError::Run`] if the loop was
+    /// stopped or the task was cancelled or panicked.
+    ///
+    /// # Examples
+    /// See [`Runner`].
+    #[track_caller]
+    pub fn run<A: EnsureFuture>(&self, main: A) -> Result<A::Output, RunnerError> {
+        if get_running_loop().is_ok() {
+            return Err(RunnerError::LoopRunning);
+        }
+        let event_loop = self.get_loop()?;
+        set_event_loop(Some(&event_loop));
+        event_loop
+            .run_until_complete(main)
+            .map_err(RunnerError::Run)
+    }
+
+    /// Closes the loop in order: cancels every task that is left and waits for them, reports the panics of those,
+    /// shuts the default pool down, and closes. Closing twice is fine.
+    ///
+    /// # Errors
+    /// [`RunnerError::LoopRunning`] from inside the loop. A default pool whose jobs do not end within five minutes is
+    /// reported and left alone.
+    ///
+    /// # asyncio
+    /// `Runner.close()`.
+    ///
+    /// # Examples
+    /// See [`Runner`].
+    pub fn close(&self) -> Result<(), RunnerError> {
+        if get_running_loop().is_ok() {
+            return Err(RunnerError::LoopRunning);
+        }
+        let State::Open(event_loop) = self.state.replace(State::Closed) else {
+            return Ok(());
+        };
+        let result = wind_up(&event_loop);
+        set_event_loop(None);
+        event_loop
+            .close()
+            .map_err(|error| RunnerError::Run(RunError::Loop(error)))?;
+        result.map_err(RunnerError::Run)
+    }
+}
+
+/// What comes between the last run and the closing.
+fn wind_up(event_loop: &EventLoop) -> Result<(), RunError> {
+    let tasks = event_loop.all_tasks();
+    if !tasks.is_empty() {
+        for task in &tasks {
+            task.cancel();
+        }
+        let left = tasks.clone();
+        event_loop.run_until_complete(async move {
+            for task in left {
+                task.wait().await;
+            }
+        })?;
+        for task in tasks.iter().filter(|task| task.failed()) {
+            let context = ExceptionContext::new("unhandled exception during run() shutdown");
+            event_loop.call_exception_handler(&context.task(format!("{task:?}")));
+        }
+    }
+    let shutdown = event_loop.shutdown_default_executor(Some(PATIENCE));
+    if let Err(still_running) = event_loop.run_until_complete(shutdown)? {
+        let context = ExceptionContext::new(still_running.to_string());
+        event_loop.call_exception_handler(&context);
+    }
+    Ok(())
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        // There is nobody to tell; a loop that could not be closed reports that itself.
+        let _ = self.close();
+    }
+}
