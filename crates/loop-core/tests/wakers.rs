@@ -10,7 +10,7 @@ mod common;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError, mpsc};
 use std::task::Waker;
 use std::thread;
 use std::time::Duration;
@@ -43,6 +43,13 @@ impl Runtime for Recorder {
     }
 }
 
+/// One test at a time: a waker that outlives its loop may wake somebody on the loop that gets its number next, and
+/// that may be another test's.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn recorded(event_loop: &EventLoop) -> Trace<(usize, u32)> {
     let woken = Trace::new();
     event_loop.loop_ref().runtime_or_init(|| Recorder {
@@ -62,6 +69,7 @@ fn elsewhere<R: Send + 'static>(f: impl FnOnce() -> R + Send + 'static) -> R {
 
 #[test]
 fn a_wake_in_a_callback_is_heard_at_once() {
+    let _alone = alone();
     let event_loop = virtual_loop();
     let woken = recorded(&event_loop);
     let (waker, log) = (waker(&event_loop, 3, 5), woken.clone());
@@ -83,6 +91,7 @@ fn a_wake_in_a_callback_is_heard_at_once() {
 
 #[test]
 fn a_wake_from_another_thread_is_heard_before_the_timers() {
+    let _alone = alone();
     let event_loop = virtual_loop();
     let woken = recorded(&event_loop);
     let (trace, log) = (Trace::new(), woken.clone());
@@ -103,6 +112,7 @@ fn a_wake_from_another_thread_is_heard_before_the_timers() {
 
 #[test]
 fn a_wake_on_the_loops_thread_between_its_runs_is_heard_in_the_next() {
+    let _alone = alone();
     let event_loop = virtual_loop();
     let woken = recorded(&event_loop);
     waker(&event_loop, 7, 1).wake();
@@ -114,6 +124,7 @@ fn a_wake_on_the_loops_thread_between_its_runs_is_heard_in_the_next() {
 
 #[test]
 fn a_wake_wakes_a_sleeping_loop() {
+    let _alone = alone();
     let _watchdog = watchdog();
     let event_loop = EventLoop::new().unwrap();
     let woken = recorded(&event_loop);
@@ -136,6 +147,7 @@ fn a_wake_wakes_a_sleeping_loop() {
 
 #[test]
 fn every_key_survives_the_way_through_a_waker() {
+    let _alone = alone();
     let event_loop = virtual_loop();
     let woken = recorded(&event_loop);
     let slots = [0, 1, 2, 0xFFFF, 1 << 20, WakeKey::MAX_SLOTS - 1];
@@ -161,6 +173,7 @@ fn a_slot_too_many_is_refused() {
 
 #[test]
 fn wakers_of_one_key_are_equal_and_others_are_not() {
+    let _alone = alone();
     let (one, two) = (virtual_loop(), virtual_loop());
     let waker_of_one = waker(&one, 1, 1);
     assert!(waker_of_one.will_wake(&waker_of_one.clone()));
@@ -172,6 +185,7 @@ fn wakers_of_one_key_are_equal_and_others_are_not() {
 
 #[test]
 fn a_wake_of_another_loop_of_the_same_thread_is_a_message_to_it() {
+    let _alone = alone();
     let (one, two) = (virtual_loop(), virtual_loop());
     let (woken_one, woken_two) = (recorded(&one), recorded(&two));
     let waker_of_two = waker(&two, 4, 4);
@@ -184,6 +198,7 @@ fn a_wake_of_another_loop_of_the_same_thread_is_a_message_to_it() {
 
 #[test]
 fn a_loop_without_a_runtime_ignores_wakes() {
+    let _alone = alone();
     let event_loop = virtual_loop();
     let (a, b) = (waker(&event_loop, 1, 1), waker(&event_loop, 1, 1));
     event_loop.call_soon(move || a.wake()).unwrap();
@@ -193,6 +208,7 @@ fn a_loop_without_a_runtime_ignores_wakes() {
 
 #[test]
 fn a_wake_after_the_end_does_nothing() {
+    let _alone = alone();
     let event_loop = virtual_loop();
     let woken = recorded(&event_loop);
     let late = waker(&event_loop, 9, 9);
@@ -209,6 +225,7 @@ fn a_wake_after_the_end_does_nothing() {
 /// A message that was accepted is delivered before the runtime closes.
 #[test]
 fn a_wake_sent_before_the_end_is_heard() {
+    let _alone = alone();
     let event_loop = virtual_loop();
     let woken = recorded(&event_loop);
     let waker = waker(&event_loop, 2, 2);
@@ -221,6 +238,7 @@ fn a_wake_sent_before_the_end_is_heard() {
 /// new one is a wake too many, which the runtime takes for stale: never a crash, never a wake lost.
 #[test]
 fn a_waker_of_a_loop_that_is_gone_is_at_worst_a_wake_too_many() {
+    let _alone = alone();
     for _ in 0..100 {
         let old = virtual_loop();
         let _woken = recorded(&old);
@@ -240,6 +258,7 @@ fn a_waker_of_a_loop_that_is_gone_is_at_worst_a_wake_too_many() {
 /// A thread that ends drops its thread-locals, and what they hold may wake somebody.
 #[test]
 fn a_wake_in_a_thread_local_destructor_is_a_wake() {
+    let _alone = alone();
     type Slot = RefCell<Option<OnDrop<Box<dyn FnMut()>>>>;
     thread_local!(static LATE: Slot = const { RefCell::new(None) });
     let event_loop = virtual_loop();
@@ -265,6 +284,7 @@ fn a_wake_in_a_thread_local_destructor_is_a_wake() {
 /// A runtime that is woken may use the loop that wakes it, and close another one.
 #[test]
 fn the_api_may_be_called_while_somebody_is_woken() {
+    let _alone = alone();
     struct Busy(RefCell<Option<EventLoop>>, Trace<&'static str>);
     impl Runtime for Busy {
         fn wake(&self, _: WakeKey) {
@@ -314,6 +334,7 @@ fn the_api_may_be_called_while_somebody_is_woken() {
 
 #[test]
 fn wakes_that_race_with_the_end_are_heard_or_do_nothing() {
+    let _alone = alone();
     let _watchdog = watchdog();
     for round in 0..300 {
         let event_loop = EventLoop::new().unwrap();
