@@ -6,7 +6,6 @@
 use std::cell::{Cell, RefCell};
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 
 use crate::EventLoop;
 use crate::core::{Core, Phase};
@@ -181,7 +180,7 @@ impl<'a> RunGuard<'a> {
             }
         });
         core.phase.set(Phase::Running);
-        core.shared.running.store(true, Ordering::Release);
+        core.shared.mailbox.attend(true);
         RunGuard { core, before }
     }
 }
@@ -189,12 +188,12 @@ impl<'a> RunGuard<'a> {
 impl Drop for RunGuard<'_> {
     fn drop(&mut self) {
         self.core.phase.set(Phase::Idle);
-        self.core.shared.running.store(false, Ordering::Release);
+        self.core.shared.mailbox.attend(false);
         if let Some(before) = self.before.take() {
             let mark = RUNNING.with(|running| running.replace(before));
             drop(mark.map(ManuallyDrop::into_inner));
         }
         // What came too late for the last iteration is for the host to hear of.
-        self.core.shared.call_hook_unless_running();
+        self.core.shared.call_hook_if_unattended();
     }
 }

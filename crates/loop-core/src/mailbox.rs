@@ -1,7 +1,8 @@
 //! The mailbox: how other threads hand work to a loop that may be asleep, and that may be closing.
 //!
 //! Two promises:
-//! - *No lost wake-up*: a message that was accepted is seen by the loop without anything else having to happen.
+//! - *No lost wake-up*: a message that was accepted is seen by the loop without anything else having to happen; if
+//!   nobody runs the loop, somebody is told that nobody does.
 //! - *No lost message*: a message that was accepted is taken out before [`Mailbox::close`] returns; one that comes
 //!   later is refused and handed back.
 //!
@@ -23,7 +24,16 @@
 //! A counter of posts under way, with the lowest bit saying "closed". A poster enters (+2) and looks at the bit it
 //! got back; the loop sets the bit, waits until nobody is inside, and only then empties the queue for the last time.
 
-use crate::sync::{AtomicU8, AtomicUsize, Ordering, SegQueue, yield_now};
+//!
+//! # Attendance
+//! A loop that is not being run does not look, so the first message of a burst is the business of whoever runs the
+//! loop now and then. The poster signals and then looks whether the loop is attended; whoever ends a run says first
+//! that it is not, and then looks for the signal. Two different words, so each has a fence between its write and
+//! its look: the later of the two fences sees what the other side wrote.
+//!
+//! `tests/loom_mailbox.rs` holds all of this to every interleaving, and to mutants that break one rule each.
+
+use crate::sync::{AtomicBool, AtomicU8, AtomicUsize, Ordering, SegQueue, fence, yield_now};
 
 const IDLE: u8 = 0;
 const NOTIFIED: u8 = 1;
@@ -38,6 +48,7 @@ pub(crate) struct Mailbox<M> {
     queue: SegQueue<M>,
     signal: AtomicU8,
     gate: AtomicUsize,
+    attended: AtomicBool,
 }
 
 /// What the poster of an accepted message must do.
@@ -45,7 +56,8 @@ pub(crate) struct Mailbox<M> {
 pub(crate) enum Posted {
     /// Nothing: another message lies there already.
     Behind,
-    /// Nothing as long as the loop is being run: it is awake and will look.
+    /// Nothing as long as the loop is being run: it is awake and will look. If it is
+    /// [unattended](Mailbox::is_unattended), tell its host.
     First,
     /// Wake it: it sleeps, and nobody else will.
     Asleep,
@@ -83,6 +95,7 @@ impl<M> Mailbox<M> {
             queue: SegQueue::new(),
             signal: AtomicU8::new(IDLE),
             gate: AtomicUsize::new(0),
+            attended: AtomicBool::new(false),
         }
     }
 
@@ -146,6 +159,25 @@ impl<M> Mailbox<M> {
         while let Some(message) = self.queue.pop() {
             deliver(message);
         }
+    }
+
+    /// Says whether somebody is running the loop. After `false`, ask whether it [`is_unattended`].
+    ///
+    /// [`is_unattended`]: Mailbox::is_unattended
+    pub(crate) fn attend(&self, attended: bool) {
+        self.attended.store(attended, Ordering::Release);
+    }
+
+    /// Whether somebody is running the loop.
+    pub(crate) fn is_attended(&self) -> bool {
+        self.attended.load(Ordering::Acquire)
+    }
+
+    /// Whether there are messages that nobody will look for unless told. Whatever this thread wrote before the call
+    /// is seen by others who write what it does not see here, and then call this.
+    pub(crate) fn is_unattended(&self) -> bool {
+        fence(Ordering::SeqCst);
+        self.is_notified() && !self.is_attended() && !self.is_closed()
     }
 
     pub(crate) fn is_closed(&self) -> bool {

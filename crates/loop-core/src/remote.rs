@@ -147,7 +147,7 @@ impl LoopHandle {
     /// ```
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.0.running.load(Ordering::Acquire)
+        self.0.mailbox.is_attended()
     }
 
     /// The loop's clock. With a virtual clock, as of the last time that it moved.
@@ -253,7 +253,7 @@ impl LoopHandle {
         let first = self.0.hook.set(WakeHook(Box::new(hook))).is_ok();
         if first {
             // For what was posted before there was a hook.
-            self.0.call_hook_unless_running();
+            self.0.call_hook_if_unattended();
         }
         first
     }

@@ -1,7 +1,7 @@
 //! What a loop shares with other threads, and the table that finds it by number.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::thread::{Thread, ThreadId};
 use std::time::Instant;
@@ -34,7 +34,6 @@ pub(crate) struct Shared {
     pub(crate) thread: OnceLock<Thread>,
     /// How to wake the loop when it sleeps in its poller; without descriptors it parks its thread.
     pub(crate) poll_waker: OnceLock<mio::Waker>,
-    pub(crate) running: AtomicBool,
     /// Results that will come from outside the loop: virtual time must not jump past them.
     pub(crate) external: AtomicUsize,
     pub(crate) epoch: Instant,
@@ -74,7 +73,6 @@ impl Shared {
             mailbox: Mailbox::new(),
             thread: OnceLock::new(),
             poll_waker: OnceLock::new(),
-            running: AtomicBool::new(false),
             external: AtomicUsize::new(0),
             epoch: clock::system_now(),
             virtual_now: AtomicU64::new(if virtual_clock { EPOCH } else { 0 }),
@@ -113,7 +111,7 @@ impl Shared {
     pub(crate) fn post_as(&self, poster: Poster<'_, Message>, message: Message) {
         match poster.post(message) {
             Posted::Asleep => self.wake(),
-            Posted::First => self.call_hook_unless_running(),
+            Posted::First => self.call_hook_if_unattended(),
             Posted::Behind => {}
         }
     }
@@ -133,20 +131,13 @@ impl Shared {
         }
     }
 
-    /// Calls the hook if there are messages and the loop is not being run, so that nobody would look for them.
-    ///
-    /// A poster leaves its message first and then looks whether the loop runs and who is to be told; the loop says
-    /// first that it does not run, and a host what is to be called, and then they look for messages. The fence
-    /// makes sure that the later one sees what the other did.
-    pub(crate) fn call_hook_unless_running(&self) {
-        fence(Ordering::SeqCst);
-        let Some(hook) = self.hook.get() else { return };
-        if !self.mailbox.is_notified()
-            || self.mailbox.is_closed()
-            || self.running.load(Ordering::Acquire)
-        {
+    /// Calls the hook if there are messages and nobody is running the loop.
+    pub(crate) fn call_hook_if_unattended(&self) {
+        // In this order, for a hook that is being set: it is set first, and looks for messages afterwards.
+        if !self.mailbox.is_unattended() {
             return;
         }
+        let Some(hook) = self.hook.get() else { return };
         // Whoever posts, perhaps through a waker, has nothing to do with a hook that fails.
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (hook.0)())) {
             let text = format!("Exception in a wake hook: {}", panic_message(&*panic));

@@ -3,52 +3,80 @@
 #[cfg(not(loom))]
 pub(crate) use {
     crossbeam_queue::SegQueue,
-    std::sync::atomic::{AtomicU8, AtomicUsize, Ordering},
+    std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering, fence},
     std::thread::yield_now,
 };
 
 #[cfg(loom)]
 pub(crate) use {
-    loom::sync::atomic::{AtomicU8, AtomicUsize, Ordering},
+    loom::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering, fence},
     loom::thread::yield_now,
     queue::SegQueue,
 };
 
-/// A stand-in for the segmented queue, which loom cannot look into: what the protocol around it may assume of it,
-/// that a push happens before the pop that sees it and that nothing is lost.
+/// A stand-in for the segmented queue, which loom cannot look into.
+///
+/// It promises no more than the real one: a push takes its place in line first and becomes readable later; a pop
+/// that does not know of a push yet finds nothing. A queue behind a lock would promise more, and hide from the
+/// models that it is the signal and the gate that make a pop know.
 #[cfg(loom)]
 mod queue {
-    use std::collections::VecDeque;
+    use std::sync::Mutex;
 
-    use loom::sync::Mutex;
+    use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use loom::thread::yield_now;
+
+    /// No model pushes more in one run.
+    const PLACES: usize = 8;
 
     #[derive(Debug)]
-    pub(crate) struct SegQueue<T>(Mutex<VecDeque<T>>);
+    pub(crate) struct SegQueue<T> {
+        places: Vec<Place<T>>,
+        tail: AtomicUsize,
+        head: AtomicUsize,
+    }
+
+    #[derive(Debug)]
+    struct Place<T> {
+        readable: AtomicBool,
+        /// Not loom's: it guards nothing, `readable` does.
+        value: Mutex<Option<T>>,
+    }
 
     impl<T> SegQueue<T> {
         pub(crate) fn new() -> Self {
-            SegQueue(Mutex::new(VecDeque::new()))
+            let place = |_| Place {
+                readable: AtomicBool::new(false),
+                value: Mutex::new(None),
+            };
+            SegQueue {
+                places: (0..PLACES).map(place).collect(),
+                tail: AtomicUsize::new(0),
+                head: AtomicUsize::new(0),
+            }
         }
 
         pub(crate) fn push(&self, value: T) {
-            self.0
-                .lock()
-                .expect("no model panics while it holds this")
-                .push_back(value);
+            let place = &self.places[self.tail.fetch_add(1, Ordering::AcqRel)];
+            *place.value.lock().expect("nobody panics with it") = Some(value);
+            place.readable.store(true, Ordering::Release);
         }
 
         pub(crate) fn pop(&self) -> Option<T> {
-            self.0
-                .lock()
-                .expect("no model panics while it holds this")
-                .pop_front()
+            let head = self.head.load(Ordering::Relaxed);
+            if head == self.tail.load(Ordering::Acquire) {
+                return None;
+            }
+            let place = &self.places[head];
+            while !place.readable.load(Ordering::Acquire) {
+                yield_now();
+            }
+            self.head.store(head + 1, Ordering::Relaxed);
+            place.value.lock().expect("nobody panics with it").take()
         }
 
         pub(crate) fn len(&self) -> usize {
-            self.0
-                .lock()
-                .expect("no model panics while it holds this")
-                .len()
+            self.tail.load(Ordering::Acquire) - self.head.load(Ordering::Relaxed)
         }
     }
 }
