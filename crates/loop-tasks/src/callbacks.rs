@@ -4,9 +4,10 @@ use std::fmt;
 use std::rc::Rc;
 use std::task::Waker;
 
-use loop_core::{EventLoop, Job};
+use loop_core::{EventLoop, ExceptionContext, Job};
 
 use crate::cell::AnyFuture;
+use crate::quiet::quietly;
 use crate::step;
 
 /// Somebody who waits for many futures and tells them apart by a number: a gather, a group.
@@ -61,6 +62,13 @@ impl Callbacks {
         Some(more.remove(at).1)
     }
 
+    pub(crate) fn get(&self, id: u32) -> Option<&Callback> {
+        let more = self.more.iter().flat_map(|more| more.iter());
+        let mut all = self.first.iter().chain(more);
+        all.find(|&&(other, _)| other == id)
+            .map(|(_, callback)| callback)
+    }
+
     pub(crate) fn len(&self) -> usize {
         usize::from(self.first.is_some()) + self.more.as_ref().map_or(0, |more| more.len())
     }
@@ -95,11 +103,23 @@ pub(crate) fn schedule_all(future: &AnyFuture) {
 pub(crate) fn schedule(future: &AnyFuture, callback: Callback) {
     match callback {
         Callback::Step(task) => step::schedule(&task),
-        Callback::Wake(waker) => waker.wake(),
+        Callback::Wake(waker) => wake(future, waker),
         callback => future.header().owner.schedule(DoneCallback {
             future: future.clone(),
             callback,
         }),
+    }
+}
+
+/// Calls a waker of somebody else's. Its panic is not the business of whoever settles the future, and must not cost
+/// the callbacks behind it.
+fn wake(future: &AnyFuture, waker: Waker) {
+    if let Err(text) = quietly(|| waker.wake()) {
+        let header = future.header();
+        let context = ExceptionContext::new("Exception in a waker")
+            .exception(text)
+            .place(Some(header.place));
+        header.owner.event_loop().call_exception_handler(&context);
     }
 }
 

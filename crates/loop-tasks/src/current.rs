@@ -30,6 +30,11 @@ pub(crate) fn current() -> Option<AnyFuture> {
     with_current(AnyFuture::clone)
 }
 
+/// Whether it is the step of this task that is on the stack.
+pub(crate) fn is_current(task: &AnyFuture) -> bool {
+    with_current(|current| current.is(task)).unwrap_or(false)
+}
+
 /// As long as this lives, its task is the current one.
 pub(crate) struct Stand<'a> {
     task: &'a AnyFuture,

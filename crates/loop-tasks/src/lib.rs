@@ -54,6 +54,7 @@ mod gather;
 mod group;
 mod group_error;
 mod link;
+mod quiet;
 mod recycle;
 mod shield;
 mod sleep;

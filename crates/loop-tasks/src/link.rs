@@ -27,7 +27,7 @@ enum Tie {
         callback: u32,
     },
     /// With somebody else's waker: what becomes of it is a combinator's business.
-    Waker { waker: Waker, callback: u32 },
+    Waker { callback: u32 },
 }
 
 /// One await on a future. Dropping it unties it.
@@ -59,15 +59,29 @@ impl Link {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         let state = self.future.header().state.get();
         if state.has(State::SETTLED) {
-            return Poll::Ready(self.end(state));
+            return Poll::Ready(self.end());
         }
-        match &mut self.tie {
-            Tie::Task { .. } => return Poll::Pending,
-            Tie::Waker { waker, .. } if waker.will_wake(cx.waker()) => return Poll::Pending,
-            Tie::Waker { .. } => self.untie(),
+        // Whoever polled it last is told: an await may move to another task, or into a combinator.
+        match &self.tie {
             Tie::None => {}
+            tie if self.would_wake(tie, cx.waker()) => return Poll::Pending,
+            _ => self.untie(),
         }
         self.tie(cx)
+    }
+
+    fn would_wake(&self, tie: &Tie, waker: &Waker) -> bool {
+        match tie {
+            Tie::None => false,
+            Tie::Task { task, .. } => task.task().is_some_and(|core| {
+                let owner = &task.header().owner;
+                waker.will_wake(&owner.waker(core.key))
+            }),
+            Tie::Waker { callback } => {
+                let callbacks = self.future.header().callbacks.borrow();
+                matches!(callbacks.get(*callback), Some(Callback::Wake(own)) if own.will_wake(waker))
+            }
+        }
     }
 
     fn tie(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
@@ -99,27 +113,31 @@ impl Link {
                 return Poll::Pending;
             }
         }
+        // Before anything is borrowed: a clone is foreign code, which may even settle the future.
         let waker = cx.waker().clone();
-        let callback = header
-            .callbacks
-            .borrow_mut()
-            .add(Callback::Wake(waker.clone()));
-        self.tie = Tie::Waker { waker, callback };
+        let header = self.future.header();
+        let state = header.state.get();
+        if state.has(State::SETTLED) {
+            return Poll::Ready(self.end());
+        }
+        let callback = header.callbacks.borrow_mut().add(Callback::Wake(waker));
+        self.tie = Tie::Waker { callback };
         Poll::Pending
     }
 
-    fn end(&mut self, state: State) -> Ended {
-        let mut passed = false;
+    fn end(&mut self) -> Ended {
         if let Tie::Task { task, wait, .. } = std::mem::take(&mut self.tie)
             && let Some(core) = task.task()
         {
             let wait = core.waits.borrow_mut().remove(wait);
-            passed = wait.is_some_and(|wait| wait.passed);
-        }
-        let _ = state;
-        if passed && self.future.was_cancelled() {
-            cancel::raise();
-            return Ended::Interrupted;
+            if wait.is_some_and(|wait| wait.passed) && self.future.was_cancelled() {
+                if current::is_current(&task) {
+                    cancel::raise();
+                    return Ended::Interrupted;
+                }
+                // The await has moved on; the request was that task's.
+                cancel::give_back(&task, core);
+            }
         }
         Ended::Settled
     }
@@ -128,7 +146,7 @@ impl Link {
     fn untie(&mut self) {
         match std::mem::take(&mut self.tie) {
             Tie::None => {}
-            Tie::Waker { callback, .. } => {
+            Tie::Waker { callback } => {
                 let callback = self.future.header().callbacks.borrow_mut().remove(callback);
                 drop(callback);
             }
