@@ -126,11 +126,11 @@ impl Runtime for Tasks {
     fn close(&self) {
         for task in self.unfinished() {
             let header = task.header();
-            header.state.set(header.state.get() | State::LOST);
             let context = ExceptionContext::new("Task was destroyed but it is pending!")
                 .task(format!("{task:?}"))
                 .place(Some(header.place));
             header.owner.event_loop().call_exception_handler(&context);
+            header.state.set(header.state.get() | State::LOST);
             if let Err(panic) = step::drop_future_as(&task) {
                 let context = ExceptionContext::new("Exception while a pending task was dropped")
                     .exception(Panicked::new(panic).message())

@@ -27,68 +27,7 @@ const SCALE: f64 = 0.1;
 const SLOWER: f64 = 3.0;
 
 /// Programs that are not written yet, and what each waits for.
-const NOT_YET: &[(&str, &str)] = &[
-    ("seed_01_same_thread_wait", "the loop and its tasks"),
-    (
-        "seed_02_threadsafe_blocking_calls",
-        "the loop and its tasks",
-    ),
-    ("seed_03_threadsafe_coroutines", "the loop and its tasks"),
-    ("seed_04_threadsafe_future_result", "the loop and its tasks"),
-    (
-        "seed_05_blocking_starves_wait_for",
-        "the loop and its tasks",
-    ),
-    (
-        "seed_06_blocking_starves_wait_for_seed_order",
-        "the loop and its tasks",
-    ),
-    ("seed_07_sub_loop_no_timeouts", "the loop and its tasks"),
-    ("seed_08_wrap_future_two_loops", "the loop and its tasks"),
-    (
-        "seed_09_loop_in_grandchild_thread",
-        "the loop and its tasks",
-    ),
-    ("seed_10_executor_two_functions", "the loop and its tasks"),
-    ("seed_11_five_loops_one_pool", "the loop and its tasks"),
-    (
-        "seed_12_three_threads_three_loops",
-        "the loop and its tasks",
-    ),
-    ("seed_13_coroutine_object", "the loop and its tasks"),
-    (
-        "seed_14_run_until_complete_result",
-        "the loop and its tasks",
-    ),
-    ("seed_15_await_in_main", "the loop and its tasks"),
-    ("seed_16_sequential_await", "the loop and its tasks"),
-    ("seed_17_gather", "the loop and its tasks"),
-    ("seed_18_ensure_future", "the loop and its tasks"),
-    ("seed_19_create_task", "the loop and its tasks"),
-    ("seed_20_wait_all", "the loop and its tasks"),
-    ("seed_21_wait_first_exception", "the loop and its tasks"),
-    ("seed_22_task_result", "the loop and its tasks"),
-    ("seed_23_done_callback", "the loop and its tasks"),
-    ("seed_24_never_run_task", "the loop and its tasks"),
-    ("seed_25_stop_from_callback", "the loop and its tasks"),
-    (
-        "seed_26_stop_from_callback_ensure_future",
-        "the loop and its tasks",
-    ),
-    ("seed_27_two_tasks_run_forever", "the loop and its tasks"),
-    ("seed_28_gather_with_callbacks", "the loop and its tasks"),
-    ("seed_29_gather_coroutines_main2", "the loop and its tasks"),
-    ("seed_30_plain_threads", "the loop and its tasks"),
-    (
-        "seed_31_call_soon_threadsafe_sync",
-        "the loop and its tasks",
-    ),
-    ("seed_32_executor_default", "the loop and its tasks"),
-    ("seed_33_executor_threads2", "the loop and its tasks"),
-    ("seed_34_executor_processes", "the process pool"),
-    ("seed_35_threadsafe_four_coros", "the loop and its tasks"),
-    ("seed_36_gather_everything", "the loop and its tasks"),
-];
+const NOT_YET: &[(&str, &str)] = &[("seed_34_executor_processes", "the process pool")];
 
 /// Makes a test of each program, and the list of all of them.
 macro_rules! programs {

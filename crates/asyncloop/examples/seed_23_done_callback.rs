@@ -1,0 +1,28 @@
+//! A done callback runs with the finished task before `run_until_complete` returns.
+
+mod seed_support;
+
+use asyncloop::prelude::*;
+use seed_support::{Result, current_thread, seconds};
+
+async fn asyncfunc1() -> &'static str {
+    say!("Suspending func1");
+    sleep(seconds(1.0)).await;
+    say!("func func1 ", current_thread());
+    say!("Resuming func1");
+    "func1"
+}
+
+fn callbackfunc(task: &Task<&'static str>) {
+    say!("task 运行结束,它的结果是:", task.result().unwrap().unwrap());
+}
+
+fn main() -> Result {
+    say!("In main thread ", current_thread());
+    let event_loop = new_event_loop()?;
+    let task = event_loop.create_task(asyncfunc1());
+    task.add_done_callback(callbackfunc);
+    event_loop.run_until_complete(&task)?;
+    event_loop.close()?;
+    Ok(())
+}

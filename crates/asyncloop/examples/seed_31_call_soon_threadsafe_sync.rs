@@ -1,0 +1,43 @@
+//! Blocking callbacks from another thread run one after the other on the loop's thread.
+
+mod seed_support;
+
+use asyncloop::prelude::*;
+use seed_support::{Result, block, current_thread, start_thread};
+
+fn ping(url: &'static str) -> &'static str {
+    say!("阻塞函数开始运行,当前的线程ID为:", current_thread());
+    block(2.0);
+    say!("模拟ping 输出 ", url);
+    say!("阻塞函数运行结束,当前的线程ID为:", current_thread());
+    url
+}
+
+fn start_thread_loop(event_loop: UnboundLoop) {
+    let event_loop = event_loop.bind();
+    set_event_loop(Some(&event_loop));
+    event_loop.run_forever().unwrap();
+    set_event_loop(None);
+    event_loop.close().unwrap();
+}
+
+fn main() -> Result {
+    say!("In main thread ", current_thread());
+    let unbound = UnboundLoop::new()?;
+    let handle = unbound.handle();
+    // The loop runs in another thread.
+    let t = start_thread("start_thread_loop", move || start_thread_loop(unbound));
+
+    // Functions are added from this one.
+    for url in ["www.baidu.com", "www.qq.com", "www.yangyanxing.com"] {
+        handle.call_soon_threadsafe(move || {
+            ping(url);
+        })?;
+    }
+    say!("主线程不会阻塞");
+
+    handle.stop();
+    t.join().unwrap();
+    say!("loop stopped");
+    Ok(())
+}
