@@ -13,7 +13,7 @@ use rayon::{ThreadBuilder, ThreadPoolBuilder};
 use crate::error::{PoolError, SubmitError};
 use crate::job::contain;
 use crate::worker::PoolId;
-use crate::{Executor, Job};
+use crate::{Executor, Job, UnfinishedJob};
 
 /// Runs jobs that compute, on a rayon pool of its own.
 ///
@@ -238,6 +238,14 @@ impl Executor for CpuPool {
 
     fn blocking_guard(&self) -> Option<Box<dyn BlockingGuard>> {
         Some(Box::new(self.shared.id))
+    }
+
+    fn unfinished(&self) -> Vec<UnfinishedJob> {
+        let state = self.shared.lock();
+        let waiting = state.queue.iter();
+        waiting
+            .map(|job| UnfinishedJob::new(job.place(), None))
+            .collect()
     }
 }
 

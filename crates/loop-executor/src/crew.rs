@@ -16,10 +16,12 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::panic::Location;
+use std::time::{Duration, Instant};
 
-use crate::Job;
 use crate::error::{BrokenThreadPool, SubmitError};
-use crate::sync::{Condvar, Mutex, lock, wait_while};
+use crate::sync::{Condvar, Mutex, lock, now, wait_while};
+use crate::{Job, UnfinishedJob};
 
 pub(crate) struct Crew {
     max_workers: usize,
@@ -41,6 +43,14 @@ struct State {
     workers: usize,
     /// How many there have ever been: the number of the next one.
     hired: usize,
+    /// What each of them runs at the moment, by its number.
+    running: Vec<Option<Running>>,
+}
+
+#[derive(Clone, Copy)]
+struct Running {
+    place: &'static Location<'static>,
+    since: Instant,
 }
 
 enum Phase {
@@ -60,6 +70,7 @@ impl Crew {
                 woken: 0,
                 workers: 0,
                 hired: 0,
+                running: Vec::new(),
             }),
             wake: Condvar::new(),
             gone: Condvar::new(),
@@ -101,6 +112,7 @@ impl Crew {
                 Ok(()) => {
                     state.workers += 1;
                     state.hired += 1;
+                    state.running.push(None);
                 }
                 Err(error) if state.workers == 0 => return Err(SubmitError::Spawn(job, error)),
                 Err(error) => {
@@ -112,17 +124,22 @@ impl Crew {
         Ok(())
     }
 
-    /// The life of a worker: `run`s jobs until the crew is closed and there are none left.
-    pub(crate) fn work(&self, mut run: impl FnMut(Job)) {
+    /// The life of worker `number`: `run`s jobs until the crew is closed and there are none left.
+    pub(crate) fn work(&self, number: usize, mut run: impl FnMut(Job)) {
         let mut state = lock(&self.state);
         loop {
             if let Some(job) = state.queue.pop_front() {
+                state.running[number] = Some(Running {
+                    place: job.place(),
+                    since: now(),
+                });
                 drop(state);
                 run(job);
                 state = lock(&self.state);
+                state.running[number] = None;
             } else if let Phase::Open = state.phase {
                 state.idle += 1;
-                state = wait_while(&self.wake, state, |state| {
+                state = wait_while(&self.wake, state, None, |state| {
                     state.woken == 0 && matches!(state.phase, Phase::Open)
                 });
                 // Woken for a job, or by the end, in which nobody counts any more.
@@ -171,11 +188,27 @@ impl Crew {
         }
     }
 
-    /// Blocks until the last worker has left. The crew must be closed.
-    pub(crate) fn wait(&self) {
-        drop(wait_while(&self.gone, lock(&self.state), |state| {
-            state.workers > 0
-        }));
+    /// Blocks until the last worker has left, which only happens when the crew is closed; `false`
+    /// if one is still there after `timeout`.
+    pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
+        let state = lock(&self.state);
+        let state = wait_while(&self.gone, state, timeout, |state| state.workers > 0);
+        state.workers == 0
+    }
+
+    /// The jobs that are running, and then those that wait.
+    pub(crate) fn unfinished(&self) -> Vec<UnfinishedJob> {
+        let state = lock(&self.state);
+        let now = now();
+        let running = state.running.iter().flatten().map(|job| {
+            let running_for = now.saturating_duration_since(job.since);
+            UnfinishedJob::new(job.place, Some(running_for))
+        });
+        let waiting = state
+            .queue
+            .iter()
+            .map(|job| UnfinishedJob::new(job.place(), None));
+        running.chain(waiting).collect()
     }
 
     fn leave(&self, mut state: crate::sync::MutexGuard<'_, State>) {

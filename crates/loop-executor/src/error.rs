@@ -64,6 +64,10 @@ pub enum SubmitError<W> {
     Spawn(W, io::Error),
     /// The pool is broken for good; the error says by what, [`BrokenThreadPool`] for instance.
     Broken(W, Arc<dyn Error + Send + Sync>),
+    /// The loop that the outcome was to go to is closed.
+    LoopClosed(W),
+    /// The loop's default executor was asked for after it was shut down.
+    DefaultShutdown(W),
 }
 
 impl<W> SubmitError<W> {
@@ -80,7 +84,9 @@ impl<W> SubmitError<W> {
         match self {
             SubmitError::Shutdown(work)
             | SubmitError::Spawn(work, _)
-            | SubmitError::Broken(work, _) => work,
+            | SubmitError::Broken(work, _)
+            | SubmitError::LoopClosed(work)
+            | SubmitError::DefaultShutdown(work) => work,
         }
     }
 
@@ -98,6 +104,8 @@ impl<W> SubmitError<W> {
             SubmitError::Shutdown(work) => SubmitError::Shutdown(f(work)),
             SubmitError::Spawn(work, error) => SubmitError::Spawn(f(work), error),
             SubmitError::Broken(work, error) => SubmitError::Broken(f(work), error),
+            SubmitError::LoopClosed(work) => SubmitError::LoopClosed(f(work)),
+            SubmitError::DefaultShutdown(work) => SubmitError::DefaultShutdown(f(work)),
         }
     }
 }
@@ -108,6 +116,10 @@ impl<W> fmt::Debug for SubmitError<W> {
             SubmitError::Shutdown(_) => f.debug_struct("Shutdown").finish_non_exhaustive(),
             SubmitError::Spawn(_, error) => f.debug_tuple("Spawn").field(error).finish(),
             SubmitError::Broken(_, error) => f.debug_tuple("Broken").field(error).finish(),
+            SubmitError::LoopClosed(_) => f.debug_struct("LoopClosed").finish_non_exhaustive(),
+            SubmitError::DefaultShutdown(_) => {
+                f.debug_struct("DefaultShutdown").finish_non_exhaustive()
+            }
         }
     }
 }
@@ -123,6 +135,8 @@ impl<W> fmt::Display for SubmitError<W> {
                 )
             }
             SubmitError::Broken(_, error) => error.fmt(f),
+            SubmitError::LoopClosed(_) => f.write_str("Event loop is closed"),
+            SubmitError::DefaultShutdown(_) => f.write_str("Executor shutdown has been called"),
         }
     }
 }
@@ -132,7 +146,9 @@ impl<W> Error for SubmitError<W> {
         match self {
             SubmitError::Spawn(_, error) => Some(error),
             SubmitError::Broken(_, error) => error.source(),
-            SubmitError::Shutdown(_) => None,
+            SubmitError::Shutdown(_)
+            | SubmitError::LoopClosed(_)
+            | SubmitError::DefaultShutdown(_) => None,
         }
     }
 }

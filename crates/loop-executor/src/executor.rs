@@ -5,7 +5,7 @@ use std::sync::Arc;
 use loop_bridge::{BlockingGuard, ConcurrentFuture, WouldDeadlock};
 
 use crate::map::Mapped;
-use crate::{Job, Map, SubmitError, Work};
+use crate::{Job, Map, SubmitError, UnfinishedJob, Work};
 
 /// A pool that takes jobs of kind `J` and runs each of them once, somewhere else.
 ///
@@ -62,6 +62,14 @@ pub trait Executor<J = Job>: Send + Sync {
     /// By default, there is none.
     fn blocking_guard(&self) -> Option<Box<dyn BlockingGuard>> {
         None
+    }
+
+    /// The jobs that have not ended, as far as the executor can tell: for those who have waited
+    /// for its end in vain.
+    ///
+    /// By default, none.
+    fn unfinished(&self) -> Vec<UnfinishedJob> {
+        Vec::new()
     }
 }
 
@@ -164,6 +172,9 @@ macro_rules! through_a_pointer {
             }
             fn blocking_guard(&self) -> Option<Box<dyn BlockingGuard>> {
                 (**self).blocking_guard()
+            }
+            fn unfinished(&self) -> Vec<UnfinishedJob> {
+                (**self).unfinished()
             }
         }
     )*};

@@ -22,7 +22,22 @@
 //! Work that waits (files, a blocking library) belongs in a *[`ThreadPoolExecutor`]*, work that
 //! computes in a *[`CpuPool`]*. Somebody else's pool fits in through [`Executor`].
 //!
-//! A loop hands work to a pool with [`run_in_executor`](LoopExecutorExt::run_in_executor), a task with [`to_thread`].
+//! On a loop, the outcome is a future to await: [`run_in_executor`](LoopExecutorExt::run_in_executor) with a pool, or with
+//! the loop's own; [`to_thread`] for short.
+//!
+//! ```
+//! use loop_core::EventLoop;
+//! use loop_executor::to_thread;
+//! use loop_tasks::LoopExt;
+//!
+//! let event_loop = EventLoop::new()?;
+//! let name = event_loop.run_until_complete(to_thread(|| {
+//!     std::thread::current().name().map(String::from) // the loop goes on meanwhile
+//! }))?;
+//! assert_eq!(name?.as_deref(), Some("asyncio_0"));
+//! # event_loop.close()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! # Invariants
 //! - Every job that was accepted ends: with a value, a panic, a cancellation or the pool's error.
@@ -38,14 +53,18 @@
 
 mod cpu_pool;
 mod crew;
+mod default_executor;
 mod error;
 mod executor;
+
 mod job;
 mod map;
 mod on_loop;
 mod sync;
 mod thread_pool;
 mod thread_pool_builder;
+mod to_thread;
+mod unfinished;
 mod work;
 mod worker;
 
@@ -54,9 +73,11 @@ pub use crate::error::{BrokenThreadPool, PoolError, SubmitError};
 pub use crate::executor::{Executor, ExecutorExt};
 pub use crate::job::Job;
 pub use crate::map::Map;
-pub use crate::on_loop::{LoopExecutorExt, StillRunning, to_thread};
+pub use crate::on_loop::LoopExecutorExt;
 pub use crate::thread_pool::ThreadPoolExecutor;
 pub use crate::thread_pool_builder::ThreadPoolBuilder;
+pub use crate::to_thread::to_thread;
+pub use crate::unfinished::{StillRunning, UnfinishedJob};
 pub use crate::work::Work;
 
 #[cfg(doctest)]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use loop_bridge::{ConcurrentError, ConcurrentFuture};
 
 use crate::job::Call;
+use crate::sync::now;
 
 /// An iterator over the results of [`ExecutorExt::map`](crate::ExecutorExt::map), which blocks for
 /// each of them in turn.
@@ -53,12 +54,8 @@ impl<T> Map<T> {
     /// drop(done);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a blocked thread waits in real time"
-    )]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.deadline = Instant::now().checked_add(timeout);
+        self.deadline = now().checked_add(timeout);
         self
     }
 
@@ -66,13 +63,9 @@ impl<T> Map<T> {
         self.futures.push_back(future);
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a blocked thread waits in real time"
-    )]
     fn left(&self) -> Option<Duration> {
         self.deadline
-            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+            .map(|deadline| deadline.saturating_duration_since(now()))
     }
 
     fn cancel_rest(&mut self) {

@@ -1,34 +1,67 @@
-//! Pools as a loop sees them.
+//! Work that a loop has done elsewhere.
 
-use std::cell::RefCell;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use loop_bridge::{ConcurrentError, concurrent_future, wrap_future_on};
-use loop_core::{EventLoop, get_running_loop};
-use loop_tasks::{Context, LoopFuture, TaskError, timeout};
+use loop_core::EventLoop;
+use loop_tasks::LoopFuture;
 
-use crate::{Executor, ExecutorExt, SubmitError, ThreadPoolExecutor};
+use crate::default_executor::DefaultExecutor;
+use crate::{Executor, StillRunning, SubmitError, Work};
 
 /// The methods of asyncio's loop that are about executors.
+///
+/// # Examples
+/// ```
+/// use loop_core::EventLoop;
+/// use loop_executor::{LoopExecutorExt, ThreadPoolExecutor};
+/// use loop_tasks::LoopExt;
+///
+/// let event_loop = EventLoop::new()?;
+/// let pool = ThreadPoolExecutor::new(2)?;
+/// let in_pool = event_loop.run_in_executor(Some(&pool), || "page".len())?;
+/// let by_default = event_loop.run_in_executor(None, || 6 * 7)?;
+/// assert_eq!(event_loop.run_until_complete(in_pool)??, 4);
+/// assert_eq!(event_loop.run_until_complete(by_default)??, 42);
+/// event_loop.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait LoopExecutorExt {
-    /// Submits `work` to a pool and gives a future of this loop; `None` is the loop's own pool of threads, made at
-    /// the first use, with threads named `asyncio_0`, `asyncio_1` and so on.
+    /// Has the work done by `executor`, or by the loop's own, which is made when it is first
+    /// needed: a pool of threads `asyncio_0`, `asyncio_1`, ...
     ///
-    /// The work is submitted at once, even if the loop never runs. Cancelling the future takes back work that has
-    /// not begun. Awaiting gives `Result<Result<T, ConcurrentError>, TaskError>`: inside, what became of the work;
-    /// outside, what became of the future.
+    /// The work is submitted here and now, whether the loop runs or not. Cancelling the future
+    /// cancels the work if it has not begun, or if the executor can stop it.
     ///
     /// # Errors
-    /// [`SubmitError`] with the work, if the pool does not take it.
+    /// [`SubmitError`] with the work.
     ///
     /// # Ordering
-    /// The outcome arrives as a call of another thread does, in one callback.
+    /// The outcome comes as one callback from another thread; awaiting tasks step in the
+    /// iteration after.
     ///
     /// # asyncio
-    /// `loop.run_in_executor(executor, func, *args)`. For jobs of another kind than closures, `wrap_future` what
-    /// [`submit`](ExecutorExt::submit) gives.
+    /// `loop.run_in_executor(executor, func, *args)`. Context variables stay here, as they do
+    /// there; with [`to_thread`](crate::to_thread) they travel.
+    ///
+    /// # Examples
+    /// See [`LoopExecutorExt`].
+    #[track_caller]
+    fn run_in_executor<W: Work>(
+        &self,
+        executor: Option<&dyn Executor<W::Job>>,
+        work: W,
+    ) -> Result<LoopFuture<Result<W::Output, ConcurrentError>>, SubmitError<W>>;
+
+    /// Sets what [`run_in_executor`](LoopExecutorExt::run_in_executor) uses when it is told of no
+    /// executor. Closing the loop shuts it down without waiting. On a closed loop, nothing
+    /// happens.
+    ///
+    /// # asyncio
+    /// `loop.set_default_executor(executor)`, which takes a `ThreadPoolExecutor` only.
     ///
     /// # Examples
     /// ```
@@ -37,52 +70,26 @@ pub trait LoopExecutorExt {
     /// use loop_tasks::LoopExt;
     ///
     /// let event_loop = EventLoop::new()?;
-    /// let pool = ThreadPoolExecutor::new(2)?;
-    /// let in_pool = event_loop.run_in_executor(Some(&pool), || 6 * 7)?;
-    /// let by_default = event_loop.run_in_executor(None, || std::thread::current().name().map(str::to_owned))?;
-    /// assert_eq!(event_loop.run_until_complete(in_pool)??, 42);
-    /// assert_eq!(event_loop.run_until_complete(by_default)??.as_deref(), Some("asyncio_0"));
-    /// # event_loop.close()?;
+    /// let pool = ThreadPoolExecutor::builder().thread_name_prefix("mine").build()?;
+    /// event_loop.set_default_executor(pool);
+    /// let name = event_loop.run_in_executor(None, || std::thread::current().name().map(String::from))?;
+    /// assert_eq!(event_loop.run_until_complete(name)??.as_deref(), Some("mine_0"));
+    /// event_loop.close()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    fn run_in_executor<F, T>(
-        &self,
-        executor: Option<&dyn Executor>,
-        work: F,
-    ) -> Result<LoopFuture<Result<T, ConcurrentError>>, SubmitError<F>>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static;
+    fn set_default_executor(&self, executor: impl Executor + 'static);
 
-    /// Sets what `None` means to [`run_in_executor`](LoopExecutorExt::run_in_executor) from now on.
+    /// Shuts the loop's own executor down, and waits for its jobs without blocking the loop, but
+    /// no longer than `timeout`.
     ///
-    /// # asyncio
-    /// `loop.set_default_executor(executor)`, which takes pools of threads only.
-    ///
-    /// # Examples
-    /// ```
-    /// use std::sync::Arc;
-    /// use loop_core::EventLoop;
-    /// use loop_executor::{CpuPool, LoopExecutorExt};
-    /// use loop_tasks::LoopExt;
-    ///
-    /// let event_loop = EventLoop::new()?;
-    /// event_loop.set_default_executor(Arc::new(CpuPool::new(2)?));
-    /// let sum = event_loop.run_in_executor(None, || (1..=10).sum::<u32>())?;
-    /// assert_eq!(event_loop.run_until_complete(sum)??, 55);
-    /// # event_loop.close()?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    fn set_default_executor(&self, executor: Arc<dyn Executor>);
-
-    /// Shuts the default pool down and waits until its jobs are done, without stopping the loop. From here on it
-    /// takes no more work.
+    /// From its first poll on, the loop has no executor of its own any more.
     ///
     /// # Errors
-    /// [`StillRunning`] if they are not done in time; they go on, and nobody waits for them any more.
+    /// [`StillRunning`] with the jobs that would not end in time. They go on, and so does a thread
+    /// that waits for them.
     ///
     /// # asyncio
-    /// `await loop.shutdown_default_executor(timeout)`, which warns instead.
+    /// `loop.shutdown_default_executor(timeout)`, which only warns.
     ///
     /// # Examples
     /// ```
@@ -91,182 +98,101 @@ pub trait LoopExecutorExt {
     /// use loop_tasks::LoopExt;
     ///
     /// let event_loop = EventLoop::new()?;
-    /// let event_loop_too = event_loop.clone();
-    /// event_loop.run_until_complete(async move {
-    ///     event_loop_too.shutdown_default_executor(None).await.unwrap();
-    ///     assert!(event_loop_too.run_in_executor(None, || ()).is_err());
-    /// })?;
-    /// # event_loop.close()?;
+    /// let future = event_loop.run_in_executor(None, || 1)?;
+    /// event_loop.run_until_complete(event_loop.shutdown_default_executor(None))??;
+    /// assert_eq!(event_loop.run_until_complete(future)??, 1);
+    /// let refused = event_loop.run_in_executor(None, || 2).unwrap_err();
+    /// assert_eq!(refused.to_string(), "Executor shutdown has been called");
+    /// event_loop.close()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn shutdown_default_executor(
         &self,
-        limit: Option<Duration>,
-    ) -> impl Future<Output = Result<(), StillRunning>> + 'static;
-}
-
-/// The default pool had jobs that would not end in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct StillRunning;
-
-impl std::fmt::Display for StillRunning {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(
-            "the default executor did not finish its jobs in time: they go on in their threads",
-        )
-    }
-}
-
-impl std::error::Error for StillRunning {}
-
-/// The default pool of one loop.
-#[derive(Default)]
-struct DefaultExecutor(RefCell<State>);
-
-#[derive(Default)]
-enum State {
-    #[default]
-    None,
-    Made(Arc<dyn Executor>),
-    ShutDown,
-}
-
-impl Drop for DefaultExecutor {
-    fn drop(&mut self) {
-        if let State::Made(executor) = self.0.take() {
-            // Not waiting, this refuses nothing.
-            let _ = executor.shutdown(false, false);
-        }
-    }
-}
-
-fn default_of(event_loop: &EventLoop) -> Option<Arc<dyn Executor>> {
-    let default = event_loop.loop_ref().extension::<DefaultExecutor>()?;
-    let mut state = default.0.borrow_mut();
-    match &*state {
-        State::Made(executor) => return Some(Arc::clone(executor)),
-        State::ShutDown => return None,
-        State::None => {}
-    }
-    let pool = ThreadPoolExecutor::builder()
-        .thread_name_prefix("asyncio")
-        .build()
-        .ok()?;
-    let executor: Arc<dyn Executor> = Arc::new(pool);
-    *state = State::Made(Arc::clone(&executor));
-    Some(executor)
+        timeout: Option<Duration>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), StillRunning>>>>;
 }
 
 impl LoopExecutorExt for EventLoop {
-    fn run_in_executor<F, T>(
+    #[track_caller]
+    fn run_in_executor<W: Work>(
         &self,
-        executor: Option<&dyn Executor>,
-        work: F,
-    ) -> Result<LoopFuture<Result<T, ConcurrentError>>, SubmitError<F>>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        if self.is_closed() {
-            return Err(SubmitError::Shutdown(work));
-        }
+        executor: Option<&dyn Executor<W::Job>>,
+        work: W,
+    ) -> Result<LoopFuture<Result<W::Output, ConcurrentError>>, SubmitError<W>> {
+        let Some(default) = DefaultExecutor::of(self) else {
+            return Err(SubmitError::LoopClosed(work));
+        };
         let future = match executor {
-            Some(executor) => executor.submit(work)?,
-            None => match default_of(self) {
-                Some(executor) => executor.submit(work)?,
-                None => return Err(SubmitError::Shutdown(work)),
-            },
+            Some(executor) => {
+                let (job, future) = work.into_job(executor.blocking_guard());
+                executor
+                    .execute(job)
+                    .map_err(|refused| refused.map(W::from_job))?;
+                future
+            }
+            None if default.is_shut_down() => return Err(SubmitError::DefaultShutdown(work)),
+            None => {
+                let executor = default.get_or_make();
+                let (job, future) = work.into_local_job(executor.blocking_guard());
+                executor
+                    .execute(job)
+                    .map_err(|refused| refused.map(W::from_local_job))?;
+                future
+            }
         };
         Ok(wrap_future_on(self, future))
     }
 
-    fn set_default_executor(&self, executor: Arc<dyn Executor>) {
-        if let Some(default) = self.loop_ref().extension::<DefaultExecutor>() {
-            let old = default.0.replace(State::Made(executor));
-            drop(old);
+    fn set_default_executor(&self, executor: impl Executor + 'static) {
+        if let Some(default) = DefaultExecutor::of(self) {
+            default.set(Arc::new(executor));
         }
     }
 
     fn shutdown_default_executor(
         &self,
-        limit: Option<Duration>,
-    ) -> impl Future<Output = Result<(), StillRunning>> + 'static {
-        let event_loop = self.clone();
-        async move {
-            let Some(default) = event_loop.loop_ref().extension::<DefaultExecutor>() else {
-                return Ok(());
-            };
-            let State::Made(executor) = default.0.replace(State::ShutDown) else {
-                return Ok(());
-            };
-            // In a thread of its own: the loop must go on, for jobs may wait for it.
-            let (promise, future) = concurrent_future();
-            let joiner = std::thread::Builder::new().name("asyncio_shutdown".to_owned());
-            let spawned = joiner.spawn(move || promise.run(|| executor.shutdown(true, false)));
-            if spawned.is_err() {
-                return Err(StillRunning);
+        timeout: Option<Duration>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), StillRunning>>>> {
+        let event_loop = self.loop_ref().downgrade();
+        Box::pin(async move {
+            let event_loop = event_loop.upgrade().map(|reference| reference.event_loop());
+            match event_loop {
+                Some(event_loop) => shut_down(event_loop, timeout).await,
+                None => Ok(()),
             }
-            let done = wrap_future_on(&event_loop, future);
-            match timeout(limit.unwrap_or(Duration::MAX), done).await {
-                Ok(_) => Ok(()),
-                Err(_) => Err(StillRunning),
-            }
-        }
+        })
     }
 }
 
-/// Runs blocking work in the default pool of the running loop and waits for it; the task's context variables travel
-/// along.
-///
-/// # Errors
-/// [`ConcurrentError::Panicked`] if the work panics, [`ConcurrentError::Failed`] if the pool does not take it.
-///
-/// # Panics
-/// When it is awaited where no loop is running.
-///
-/// # Cancel safety
-/// Cancelled, it takes back work that has not begun; work that runs goes on, and its outcome is dropped.
-///
-/// # asyncio
-/// `asyncio.to_thread(func, *args)`.
-///
-/// # Examples
-/// ```
-/// use loop_core::EventLoop;
-/// use loop_executor::to_thread;
-/// use loop_tasks::{ContextVar, LoopExt};
-///
-/// static USER: ContextVar<&str> = ContextVar::new();
-/// let event_loop = EventLoop::new()?;
-/// let user = event_loop.run_until_complete(async {
-///     USER.set("ada");
-///     to_thread(|| USER.get()).await
-/// })?;
-/// assert_eq!(user?, Some("ada"));
-/// # event_loop.close()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub async fn to_thread<F, T>(work: F) -> Result<T, ConcurrentError>
-where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
-    let event_loop = match get_running_loop() {
-        Ok(event_loop) => event_loop,
-        Err(error) => panic!("{error}: to_thread needs one"),
+async fn shut_down(event_loop: EventLoop, timeout: Option<Duration>) -> Result<(), StillRunning> {
+    let Some(default) = DefaultExecutor::of(&event_loop) else {
+        return Ok(());
     };
-    let context = Context::current();
-    let future = event_loop
-        .run_in_executor(None, move || context.run(work))
-        .map_err(|refused| ConcurrentError::failed(refused.map(drop)))?;
-    drop(event_loop);
-    match future.await {
-        Ok(outcome) => outcome,
-        Err(TaskError::Cancelled(cancelled)) => {
-            drop(cancelled); // Somebody cancelled the work and not this task.
-            Err(ConcurrentError::Cancelled)
-        }
-        Err(other) => Err(ConcurrentError::failed(other)),
+    default.note_shutdown();
+    let Some(executor) = default.get() else {
+        return Ok(());
+    };
+    let (promise, ended) = concurrent_future();
+    let waiting = Arc::clone(&executor);
+    let thread = std::thread::Builder::new()
+        .name("asyncio_shutdown".to_owned())
+        .spawn(move || promise.run(|| waiting.shutdown(true, false)));
+    let Ok(thread) = thread else {
+        // There is nobody to wait. Its jobs run as they would have.
+        let _ = executor.shutdown(false, false);
+        return Err(StillRunning::new(executor.unfinished()));
+    };
+    let ended = wrap_future_on(&event_loop, ended);
+    let in_time = match timeout {
+        None => ended.await.is_ok(),
+        Some(timeout) => loop_tasks::timeout(timeout, ended).await.is_ok(),
+    };
+    if in_time {
+        // It has no more to do than to end.
+        let _ = thread.join();
+        return Ok(());
     }
+    // What the other thread waits for goes on; that it is shut down is certain in any case.
+    let _ = executor.shutdown(false, false);
+    Err(StillRunning::new(executor.unfinished()))
 }

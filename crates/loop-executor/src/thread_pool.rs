@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use loop_bridge::{BlockingGuard, JobPanicked, WouldDeadlock};
 
@@ -13,7 +14,7 @@ use crate::job::contain;
 use crate::sync::{Mutex, lock, thread};
 use crate::thread_pool_builder::{Initializer, ThreadPoolBuilder};
 use crate::worker::PoolId;
-use crate::{Executor, Job};
+use crate::{Executor, Job, StillRunning, UnfinishedJob};
 
 /// Runs jobs in threads of its own.
 ///
@@ -119,13 +120,46 @@ impl ThreadPoolExecutor {
         }
         shared.crew.shut_down(cancel_futures);
         if wait {
-            shared.crew.wait();
-            // Whoever waits at the same time waits here until the threads are really gone.
-            for thread in lock(&shared.threads).drain(..) {
-                let ended = thread.join();
-                debug_assert!(ended.is_ok(), "a worker contains every panic");
-            }
+            shared.crew.wait(None);
+            shared.join();
         }
+        Ok(())
+    }
+
+    /// Accepts no more jobs, and waits for those accepted before, but no longer than `timeout`.
+    ///
+    /// What is still going on then goes on. To do without the jobs that have not begun, call
+    /// [`shutdown(false, true)`](ThreadPoolExecutor::shutdown) before.
+    ///
+    /// # Errors
+    /// [`StillRunning`] with the jobs that would not end; also inside a job of this pool, at once
+    /// and without shutting anything down.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::mpsc;
+    /// use std::time::Duration;
+    /// use loop_executor::{ExecutorExt, ThreadPoolExecutor};
+    ///
+    /// let pool = ThreadPoolExecutor::new(1)?;
+    /// let (end, never) = mpsc::channel::<()>();
+    /// pool.submit(move || never.recv())?;
+    /// let stuck = pool.shutdown_timeout(Duration::from_millis(1)).unwrap_err();
+    /// assert_eq!(stuck.jobs()[0].place().file(), file!());
+    /// drop(end);
+    /// pool.shutdown_timeout(Duration::MAX)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn shutdown_timeout(&self, timeout: Duration) -> Result<(), StillRunning> {
+        let shared = &self.shared;
+        if shared.id.refuse_inside().is_err() {
+            return Err(StillRunning::new(shared.crew.unfinished()));
+        }
+        shared.crew.shut_down(false);
+        if !shared.crew.wait(Some(timeout)) {
+            return Err(StillRunning::new(shared.crew.unfinished()));
+        }
+        shared.join();
         Ok(())
     }
 }
@@ -150,6 +184,10 @@ impl Executor for ThreadPoolExecutor {
 
     fn blocking_guard(&self) -> Option<Box<dyn BlockingGuard>> {
         Some(Box::new(self.shared.id))
+    }
+
+    fn unfinished(&self) -> Vec<UnfinishedJob> {
+        self.shared.crew.unfinished()
     }
 }
 
@@ -178,7 +216,7 @@ impl ThreadPoolExecutor {
         if let Some(size) = shared.stack_size_bytes {
             builder = builder.stack_size(size);
         }
-        let thread = builder.spawn(move || shared.work())?;
+        let thread = builder.spawn(move || shared.work(number))?;
         lock(&self.shared.threads).push(thread);
         Ok(())
     }
@@ -186,10 +224,10 @@ impl ThreadPoolExecutor {
 
 impl Shared {
     /// The life of a thread.
-    fn work(&self) {
+    fn work(&self, number: usize) {
         self.id.enter();
         match self.initialize() {
-            Ok(()) => self.crew.work(|job| {
+            Ok(()) => self.crew.work(number, |job| {
                 job.run();
             }),
             Err(cause) => self.crew.break_down(BrokenThreadPool::new(cause)),
@@ -208,6 +246,17 @@ impl Shared {
                 contain(|| drop(panic));
                 Err(cause)
             }
+        }
+    }
+}
+
+impl Shared {
+    /// Waits until the threads, which have left the crew, are really gone. Whoever does so at the
+    /// same time waits as well.
+    fn join(&self) {
+        for thread in lock(&self.threads).drain(..) {
+            let ended = thread.join();
+            debug_assert!(ended.is_ok(), "a worker contains every panic");
         }
     }
 }

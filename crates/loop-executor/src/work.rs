@@ -38,6 +38,19 @@ pub trait Work: Sized {
     /// # Panics
     /// May panic if the job was made of something else.
     fn from_job(job: Self::Job) -> Self;
+
+    /// Makes a job of it that any pool of this process can run, and the future of its outcome.
+    #[track_caller]
+    fn into_local_job(
+        self,
+        guard: Option<Box<dyn BlockingGuard>>,
+    ) -> (Job, ConcurrentFuture<Self::Output>);
+
+    /// Takes it back out of a job that [`into_local_job`](Work::into_local_job) made of it.
+    ///
+    /// # Panics
+    /// May panic if the job was made of something else.
+    fn from_local_job(job: Job) -> Self;
 }
 
 impl<F, T> Work for F
@@ -55,5 +68,14 @@ where
 
     fn from_job(job: Job) -> Self {
         job.into_call::<Closure<F>>().0
+    }
+
+    #[track_caller]
+    fn into_local_job(self, guard: Option<Box<dyn BlockingGuard>>) -> (Job, ConcurrentFuture<T>) {
+        self.into_job(guard)
+    }
+
+    fn from_local_job(job: Job) -> Self {
+        Self::from_job(job)
     }
 }

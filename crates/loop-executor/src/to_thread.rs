@@ -1,0 +1,78 @@
+//! A blocking function, awaited.
+
+use loop_bridge::ConcurrentError;
+use loop_core::get_running_loop;
+use loop_tasks::{Context, LoopFuture, TaskError};
+
+use crate::LoopExecutorExt;
+
+/// Calls a function in a thread of the running loop's own executor; context variables travel with
+/// it.
+///
+/// The function is submitted when this is first polled.
+///
+/// # Errors
+/// [`ConcurrentError`]: the function panicked, or its job was cancelled with the executor.
+/// [`Failed`](ConcurrentError::Failed) with a [`SubmitError`](crate::SubmitError) if the executor
+/// did not take it.
+///
+/// # Panics
+/// If it is polled outside of a running loop.
+///
+/// # Cancel safety
+/// Cancelled or dropped while it is awaited, it cancels the job if that has not begun. A thread
+/// that runs cannot be stopped: the function goes on, and its result is dropped.
+///
+/// # asyncio
+/// `asyncio.to_thread(func, *args)`.
+///
+/// # Examples
+/// ```
+/// use loop_core::EventLoop;
+/// use loop_executor::to_thread;
+/// use loop_tasks::{ContextVar, LoopExt};
+///
+/// static USER: ContextVar<&str> = ContextVar::new();
+///
+/// let event_loop = EventLoop::new()?;
+/// let seen = event_loop.run_until_complete(async {
+///     USER.set("ada");
+///     to_thread(|| USER.get()).await
+/// })?;
+/// assert_eq!(seen?, Some("ada"));
+/// event_loop.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub async fn to_thread<F, T>(function: F) -> Result<T, ConcurrentError>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let event_loop = match get_running_loop() {
+        Ok(event_loop) => event_loop,
+        Err(error) => panic!("{error}: to_thread needs the executor of a running loop"),
+    };
+    let context = Context::current();
+    let submitted = event_loop.run_in_executor(None, move || context.run(function));
+    // A coroutine that is suspended must not keep its loop alive.
+    drop(event_loop);
+    let future = match submitted {
+        Ok(future) => future,
+        Err(refused) => return Err(ConcurrentError::failed(refused.map(drop))),
+    };
+    let _guard = CancelOnDrop(future.clone());
+    match future.await {
+        Ok(outcome) => outcome,
+        Err(TaskError::Cancelled(_)) => Err(ConcurrentError::Cancelled),
+        Err(error) => Err(ConcurrentError::failed(error)),
+    }
+}
+
+/// Takes the job back if nobody awaits it any more. On a future that is done it does nothing.
+struct CancelOnDrop<T>(LoopFuture<T>);
+
+impl<T> Drop for CancelOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
