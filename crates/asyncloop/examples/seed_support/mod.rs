@@ -143,6 +143,10 @@ pub(crate) fn thread_name() -> String {
 /// The main thread and those that [`start_thread`] started, as they are printed.
 pub(crate) fn enumerate() -> String {
     let mut all = vec!["<MainThread>".to_owned()];
-    all.extend(threads().values().map(|name| format!("<Thread({name}, started)>")));
+    all.extend(
+        threads()
+            .values()
+            .map(|name| format!("<Thread({name}, started)>")),
+    );
     format!("[{}]", all.join(", "))
 }
