@@ -32,11 +32,7 @@ enum State {
 /// let event_loop = EventLoop::new()?;
 /// let places = event_loop.run_until_complete(async {
 ///     let barrier = Barrier::new(3);
-///     gather((0..3).map(|_| {
-///         let barrier = barrier.clone();
-///         create_task(async move { barrier.wait().await })
-///     }))
-///     .await
+///     gather((0..3).map(|_| create_task(barrier.wait()))).await
 /// })??;
 /// let places: Vec<usize> = places.into_iter().map(|place| place.unwrap().unwrap()).collect();
 /// assert_eq!(places, [0, 1, 2]);
@@ -98,31 +94,9 @@ impl Barrier {
     ///
     /// # Examples
     /// See [`Barrier`].
-    pub async fn wait(&self) -> Result<usize, BrokenBarrier> {
-        let inner = &*self.0;
-        let mut guard = inner.condition.acquire().await;
-        // Who comes while others leave waits until they have left.
-        let leaving = || matches!(inner.state.get(), State::Draining | State::Resetting);
-        inner.condition.wait_for(&mut guard, || !leaving()).await;
-        if inner.state.get() == State::Broken {
-            return Err(BrokenBarrier { aborted: true });
-        }
-        let place = inner.count.get();
-        inner.count.set(place + 1);
-        // Declared after the guard: it leaves while the lock is still held.
-        let _leave = Leave(inner);
-        if place + 1 == inner.parties {
-            inner.state.set(State::Draining);
-            inner.condition.notify_all(&guard);
-            return Ok(place);
-        }
-        let filling = || inner.state.get() == State::Filling;
-        inner.condition.wait_for(&mut guard, || !filling()).await;
-        match inner.state.get() {
-            State::Broken => Err(BrokenBarrier { aborted: true }),
-            State::Resetting => Err(BrokenBarrier { aborted: false }),
-            State::Draining | State::Filling => Ok(place),
-        }
+    pub fn wait(&self) -> impl Future<Output = Result<usize, BrokenBarrier>> + use<> {
+        let barrier = self.clone();
+        async move { barrier.0.wait().await }
     }
 
     /// Makes those who wait fail with [`BrokenBarrier`], and the barrier as new: also one that was aborted.
@@ -144,10 +118,7 @@ impl Barrier {
     /// let event_loop = EventLoop::new()?;
     /// event_loop.run_until_complete(async {
     ///     let barrier = Barrier::new(2);
-    ///     let alone = create_task({
-    ///         let barrier = barrier.clone();
-    ///         async move { barrier.wait().await }
-    ///     });
+    ///     let alone = create_task(barrier.wait());
     ///     yield_now().await;
     ///     assert_eq!(barrier.n_waiting(), 1);
     ///     barrier.reset().await;
@@ -157,15 +128,11 @@ impl Barrier {
     /// # event_loop.close()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub async fn reset(&self) {
-        let inner = &*self.0;
-        let guard = inner.condition.acquire().await;
-        inner.state.set(if inner.count.get() > 0 {
-            State::Resetting
-        } else {
-            State::Filling
-        });
-        inner.condition.notify_all(&guard);
+    pub fn reset(&self) -> impl Future<Output = ()> + use<> {
+        self.turn(|inner| match inner.count.get() {
+            0 => State::Filling,
+            _ => State::Resetting,
+        })
     }
 
     /// Breaks the barrier: those who wait, and those who come, fail with [`BrokenBarrier`].
@@ -194,11 +161,19 @@ impl Barrier {
     /// # event_loop.close()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub async fn abort(&self) {
-        let inner = &*self.0;
-        let guard = inner.condition.acquire().await;
-        inner.state.set(State::Broken);
-        inner.condition.notify_all(&guard);
+    pub fn abort(&self) -> impl Future<Output = ()> + use<> {
+        self.turn(|_| State::Broken)
+    }
+
+    /// Changes the state under the lock, and tells everybody.
+    fn turn(&self, into: fn(&Inner) -> State) -> impl Future<Output = ()> + use<> {
+        let barrier = self.clone();
+        async move {
+            let inner = &*barrier.0;
+            let guard = inner.condition.acquire().await;
+            inner.state.set(into(inner));
+            inner.condition.notify_all(&guard);
+        }
     }
 
     /// How many tasks it takes.
@@ -241,6 +216,34 @@ impl Barrier {
     #[must_use]
     pub fn broken(&self) -> bool {
         self.0.state.get() == State::Broken
+    }
+}
+
+impl Inner {
+    async fn wait(&self) -> Result<usize, BrokenBarrier> {
+        let mut guard = self.condition.acquire().await;
+        // Who comes while others leave waits until they have left.
+        let leaving = || matches!(self.state.get(), State::Draining | State::Resetting);
+        self.condition.wait_for(&mut guard, || !leaving()).await;
+        if self.state.get() == State::Broken {
+            return Err(BrokenBarrier { aborted: true });
+        }
+        let place = self.count.get();
+        self.count.set(place + 1);
+        // Declared after the guard: it leaves while the lock is still held.
+        let _leave = Leave(self);
+        if place + 1 == self.parties {
+            self.state.set(State::Draining);
+            self.condition.notify_all(&guard);
+            return Ok(place);
+        }
+        let filling = || self.state.get() == State::Filling;
+        self.condition.wait_for(&mut guard, || !filling()).await;
+        match self.state.get() {
+            State::Broken => Err(BrokenBarrier { aborted: true }),
+            State::Resetting => Err(BrokenBarrier { aborted: false }),
+            State::Draining | State::Filling => Ok(place),
+        }
     }
 }
 

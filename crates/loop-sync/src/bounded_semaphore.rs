@@ -58,17 +58,15 @@ impl BoundedSemaphore {
     /// use loop_tasks::LoopExt;
     /// let event_loop = EventLoop::new()?;
     /// let semaphore = BoundedSemaphore::new(1);
-    /// let other = semaphore.clone();
-    /// event_loop.run_until_complete(async move {
-    ///     let _permit = other.acquire().await;
-    ///     assert!(other.locked());
-    /// })?;
+    /// let permit = event_loop.run_until_complete(semaphore.acquire())?;
+    /// assert!(semaphore.locked());
+    /// drop(permit);
     /// assert!(!semaphore.locked());
     /// # event_loop.close()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub async fn acquire(&self) -> Permit {
-        self.0.acquire().await
+    pub fn acquire(&self) -> impl Future<Output = Permit> + use<> {
+        self.0.acquire()
     }
 
     /// As [`Semaphore::try_acquire`].

@@ -120,8 +120,8 @@ impl Condition {
     ///
     /// # Examples
     /// See [`Condition`].
-    pub async fn acquire(&self) -> LockGuard {
-        self.0.lock.acquire().await
+    pub fn acquire(&self) -> impl Future<Output = LockGuard> + use<> {
+        self.0.lock.acquire()
     }
 
     /// Releases the lock, waits until it is notified, and acquires the lock again.
@@ -183,7 +183,7 @@ impl Condition {
         if let Some(cancelled) = cancelled {
             cancelled.resume().await;
         }
-        std::mem::forget(pass_on);
+        std::mem::forget(pass_on); // It has come to its end; nothing is held by this.
     }
 
     /// Waits until `predicate` is true: without a hop if it is. See [`wait`](Condition::wait).

@@ -21,7 +21,7 @@ use crate::waiters::Waiters;
 /// let event = Event::new();
 /// let setter = event.clone();
 /// event_loop.call_soon(move || setter.set())?;
-/// event_loop.run_until_complete(async move { event.wait().await })?;
+/// event_loop.run_until_complete(event.wait())?;
 /// # event_loop.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -105,9 +105,12 @@ impl Event {
     ///
     /// # Examples
     /// See [`Event`].
-    pub async fn wait(&self) {
-        if !self.is_set() {
-            self.0.waiters.wait(|_| {}).await;
+    pub fn wait(&self) -> impl Future<Output = ()> + use<> {
+        let event = self.clone();
+        async move {
+            if !event.is_set() {
+                event.0.waiters.wait(|_| {}).await;
+            }
         }
     }
 }

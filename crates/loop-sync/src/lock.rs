@@ -22,17 +22,12 @@ use crate::waiters::Waiters;
 /// event_loop.run_until_complete(async {
 ///     let lock = Lock::new();
 ///     let guard = lock.acquire().await;
-///     let waiting = create_task({
-///         let lock = lock.clone();
-///         async move {
-///             let _guard = lock.acquire().await;
-///         }
-///     });
+///     let next = create_task(lock.acquire());
 ///     yield_now().await;
-///     assert!(lock.locked() && !waiting.done());
+///     assert!(lock.locked() && !next.done());
 ///     drop(guard);
-///     waiting.await
-/// })??;
+///     let _guard = next.await.unwrap();
+/// })?;
 /// # event_loop.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -95,21 +90,21 @@ impl Lock {
     ///
     /// # Examples
     /// See [`Lock`].
-    pub async fn acquire(&self) -> LockGuard {
-        if let Some(guard) = self.try_acquire() {
-            return guard;
+    pub fn acquire(&self) -> impl Future<Output = LockGuard> + use<> {
+        let lock = self.clone();
+        async move {
+            if !lock.is_free() {
+                let inner = &*lock.0;
+                // Held, the lock wakes the first when it is released. Free, the wake may have been lost with this wait.
+                let abandoned = |_| {
+                    if !inner.locked.get() {
+                        inner.waiters.wake_first();
+                    }
+                };
+                inner.waiters.wait(abandoned).await;
+            }
+            lock.hold()
         }
-        let inner = &*self.0;
-        inner
-            .waiters
-            .wait(|_| {
-                // Held, its release wakes the first; not held, the wake may have been lost with this wait.
-                if !inner.locked.get() {
-                    inner.waiters.wake_first();
-                }
-            })
-            .await;
-        self.hold()
     }
 
     /// Holds it if that takes no waiting: nobody does, and nobody is waiting.
@@ -125,16 +120,18 @@ impl Lock {
     /// ```
     #[must_use]
     pub fn try_acquire(&self) -> Option<LockGuard> {
-        if self.0.locked.get() || self.0.waiters.any() {
-            return None;
-        }
-        Some(self.hold())
+        self.is_free().then(|| self.clone().hold())
     }
 
-    fn hold(&self) -> LockGuard {
+    /// Whether it is to be had at once: nobody holds it, nobody is next.
+    fn is_free(&self) -> bool {
+        !self.0.locked.get() && !self.0.waiters.any()
+    }
+
+    fn hold(self) -> LockGuard {
         self.0.locked.set(true);
         LockGuard {
-            lock: self.clone(),
+            lock: self,
             held: true,
         }
     }

@@ -169,25 +169,23 @@ impl<T> Queue<T> {
     ///
     /// # Examples
     /// See [`Queue`].
-    pub async fn put(&self, item: T) -> Result<(), QueueShutDown<T>> {
-        while self.full() {
-            if self.0.shut_down.get() {
+    pub fn put(&self, item: T) -> impl Future<Output = Result<(), QueueShutDown<T>>> + use<T> {
+        let queue = self.clone();
+        async move {
+            while queue.full() && !queue.0.shut_down.get() {
+                let abandoned = |woken| {
+                    if woken && !queue.full() {
+                        queue.0.putters.wake(1);
+                    }
+                };
+                queue.0.putters.wait(abandoned).await;
+            }
+            if queue.0.shut_down.get() {
                 return Err(QueueShutDown(item));
             }
-            self.0
-                .putters
-                .wait(|woken| {
-                    if woken && !self.full() {
-                        self.0.putters.wake(1);
-                    }
-                })
-                .await;
+            queue.push(item);
+            Ok(())
         }
-        if self.0.shut_down.get() {
-            return Err(QueueShutDown(item));
-        }
-        self.push(item);
-        Ok(())
     }
 
     /// Puts an item in if there is room for it.
@@ -243,22 +241,22 @@ impl<T> Queue<T> {
     ///
     /// # Examples
     /// See [`Queue`].
-    pub async fn get(&self) -> Result<T, QueueShutDown> {
-        loop {
-            if let Some(item) = self.pop() {
-                return Ok(item);
-            }
-            if self.0.shut_down.get() {
-                return Err(QueueShutDown(()));
-            }
-            self.0
-                .getters
-                .wait(|woken| {
-                    if woken && !self.empty() {
-                        self.0.getters.wake(1);
+    pub fn get(&self) -> impl Future<Output = Result<T, QueueShutDown>> + use<T> {
+        let queue = self.clone();
+        async move {
+            loop {
+                match queue.get_nowait() {
+                    Ok(item) => return Ok(item),
+                    Err(GetNowaitError::QueueShutDown) => return Err(QueueShutDown(())),
+                    Err(GetNowaitError::QueueEmpty) => {}
+                }
+                let abandoned = |woken| {
+                    if woken && !queue.empty() {
+                        queue.0.getters.wake(1);
                     }
-                })
-                .await;
+                };
+                queue.0.getters.wait(abandoned).await;
+            }
         }
     }
 
@@ -279,17 +277,15 @@ impl<T> Queue<T> {
     /// assert_eq!(queue.get_nowait(), Err(GetNowaitError::QueueEmpty));
     /// ```
     pub fn get_nowait(&self) -> Result<T, GetNowaitError> {
-        match self.pop() {
-            Some(item) => Ok(item),
+        let item = self.0.store.borrow_mut().get();
+        match item {
+            Some(item) => {
+                self.0.putters.wake(1);
+                Ok(item)
+            }
             None if self.0.shut_down.get() => Err(GetNowaitError::QueueShutDown),
             None => Err(GetNowaitError::QueueEmpty),
         }
-    }
-
-    fn pop(&self) -> Option<T> {
-        let item = self.0.store.borrow_mut().get()?;
-        self.0.putters.wake(1);
-        Some(item)
     }
 
     /// Says that an item that was taken out is done with: [`join`](Queue::join) waits for as many of these as there
@@ -332,10 +328,9 @@ impl<T> Queue<T> {
     ///
     /// # Examples
     /// See [`Queue`].
-    pub async fn join(&self) {
-        if self.0.unfinished.get() > 0 {
-            self.0.finished.wait().await;
-        }
+    pub fn join(&self) -> impl Future<Output = ()> + use<T> {
+        // It is set whenever nothing is unfinished.
+        self.0.finished.wait()
     }
 
     /// Shuts the queue down, for good: nothing can be put in any more. What it holds can still be taken out; if

@@ -126,23 +126,24 @@ impl Semaphore {
     ///
     /// # Examples
     /// See [`Semaphore`].
-    pub async fn acquire(&self) -> Permit {
-        if let Some(permit) = self.try_acquire() {
-            return permit;
-        }
-        let inner = &*self.0;
-        inner
-            .waiters
-            .wait(|woken| {
-                if woken {
-                    inner.value.set(inner.value.get() + 1);
-                }
+    pub fn acquire(&self) -> impl Future<Output = Permit> + use<> {
+        let semaphore = self.clone();
+        async move {
+            let inner = &*semaphore.0;
+            if semaphore.locked() {
+                let abandoned = |woken| {
+                    if woken {
+                        inner.value.set(inner.value.get() + 1);
+                    }
+                    inner.wake_as_many_as_possible();
+                };
+                inner.waiters.wait(abandoned).await;
                 inner.wake_as_many_as_possible();
-            })
-            .await;
-        let permit = Permit(Some(self.clone()));
-        inner.wake_as_many_as_possible();
-        permit
+            } else {
+                inner.value.set(inner.value.get() - 1);
+            }
+            Permit(Some(semaphore))
+        }
     }
 
     /// Takes a permit if that takes no waiting: one is free, and nobody waits.
