@@ -5,7 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::mem::ManuallyDrop;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use crate::EventLoop;
 use crate::core::{Core, Phase};
@@ -17,6 +17,8 @@ thread_local! {
     /// Nothing here needs to be dropped when the thread ends, so it is there until the very end: the last reference
     /// to a loop may sit in another thread-local, and closes the loop when that one goes.
     static RUNNING: RefCell<Option<ManuallyDrop<Rc<Core>>>> = const { RefCell::new(None) };
+    /// The loops that are bound to this thread, by number.
+    static BOUND: RefCell<Vec<(u64, Weak<Core>)>> = const { RefCell::new(Vec::new()) };
     static CURRENT: RefCell<Option<EventLoop>> = const { RefCell::new(None) };
     /// Whether `set_event_loop` was ever called in this thread (and in which process: what a forked child inherits
     /// does not count): after that, none is made on demand.
@@ -117,6 +119,25 @@ pub(crate) fn with_running<R>(f: impl FnOnce(&Rc<Core>) -> R) -> Option<R> {
         let core = running.as_ref().filter(|core| !core.is_forked())?;
         Some(f(core))
     })
+}
+
+/// Enters a loop that is bound to this thread.
+pub(crate) fn bind(core: &Rc<Core>) {
+    BOUND.with_borrow_mut(|bound| {
+        bound.retain(|(_, core)| core.strong_count() > 0);
+        bound.push((core.shared.id, Rc::downgrade(core)));
+    });
+}
+
+/// Calls `f` with the loop of this number, if it is bound to this thread.
+pub(crate) fn with_bound(id: u64, f: impl FnOnce(&Rc<Core>)) {
+    let core = BOUND.try_with(|bound| {
+        let bound = bound.borrow();
+        bound.iter().find(|(other, _)| *other == id)?.1.upgrade()
+    });
+    if let Some(core) = core.ok().flatten() {
+        f(&core);
+    }
 }
 
 /// Wakes `key` at once if the loop with this index is the one that runs here.

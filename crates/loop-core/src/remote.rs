@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crate::EventLoop;
 use crate::clock::{Clock, system_now};
-use crate::current::{get_running_loop, with_running};
+use crate::current::{get_running_loop, with_bound, with_running};
 use crate::error::LoopClosed;
 use crate::mailbox::Poster;
 use crate::raw::{Call, Job, SendJob};
@@ -104,15 +104,18 @@ impl LoopHandle {
         let _ = self.post(Stop);
     }
 
-    /// Leaves a job in the mailbox, or at once in the ready queue if the loop is running here: what its own
-    /// callbacks send keeps its place among what they schedule. Unless messages are waiting, which came first.
+    /// Leaves a job in the mailbox, or at once in the ready queue if this is the loop's own thread: what is sent from
+    /// there keeps its place among what is scheduled there. Unless messages are waiting, which came first.
     fn post_as(&self, poster: Poster<'_, Message>, job: SendJob) {
         let mut job = Some(job);
-        if !self.0.mailbox.is_notified() {
-            with_running(|core| {
-                if core.shared.id == self.0.id
-                    && let Some(job) = job.take()
-                {
+        // With a hook, somebody else wants to hear of it if nobody is running the loop, which is the mailbox's business.
+        let here = self.0.thread_id() == Some(std::thread::current().id());
+        if here
+            && !self.0.mailbox.is_notified()
+            && (self.is_running() || self.0.hook.get().is_none())
+        {
+            with_bound(self.0.id, |core| {
+                if let Some(job) = job.take() {
                     core.ready.borrow_mut().push_remote(job.into_inner());
                 }
             });

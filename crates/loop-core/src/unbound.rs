@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::EventLoop;
 use crate::core::Core;
+use crate::current;
 use crate::exception::drop_quietly;
 use crate::remote::LoopHandle;
 use crate::shared::Shared;
@@ -189,6 +190,7 @@ impl UnboundLoop {
             .expect("only `bind` takes it, together with the loop");
         let _ = shared.thread.set(std::thread::current());
         let core: Rc<Core> = Core::new(shared, &self.config);
+        current::bind(&core);
         EventLoop::from_core(core)
     }
 }
