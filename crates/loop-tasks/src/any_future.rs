@@ -5,6 +5,7 @@ use std::fmt;
 use crate::cell::AnyFuture;
 use crate::future::LoopFuture;
 use crate::state::State;
+use crate::task::AnyTask;
 
 /// A future of whatever type, for those who only wait for it: see [`gather_with`](crate::gather_with).
 #[derive(Clone)]
@@ -76,6 +77,33 @@ impl<T> LoopFuture<T> {
     ///
     /// # Examples
     /// See [`AnyLoopFuture::done`].
+    #[must_use]
+    pub fn erase_future(&self) -> AnyLoopFuture {
+        AnyLoopFuture(self.any().clone())
+    }
+}
+
+impl AnyTask {
+    /// The task as a future among others.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::{EventLoop, set_event_loop};
+    /// use loop_tasks::{AnyTask, LoopExt, gather_with};
+    /// let event_loop = EventLoop::new()?;
+    /// set_event_loop(Some(&event_loop));
+    /// event_loop.create_task(async {});
+    /// event_loop.create_task(async { "whatever" });
+    /// let all = gather_with(event_loop.all_tasks().iter().map(AnyTask::erase_future), |heard| match heard {
+    ///     Some(_) => None,
+    ///     None => Some(Ok(())),
+    /// });
+    /// event_loop.run_until_complete(all)?;
+    /// assert!(event_loop.all_tasks().is_empty());
+    /// # set_event_loop(None);
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn erase_future(&self) -> AnyLoopFuture {
         AnyLoopFuture(self.any().clone())

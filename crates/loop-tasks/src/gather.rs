@@ -140,6 +140,41 @@ pub fn gather_with<R: 'static>(
     )
 }
 
+/// As [`gather_with`], for an outcome that is a `Result`: an `Err` counts as a failure of the gather, as with
+/// [`try_gather`].
+///
+/// # Panics
+/// As [`gather_with`].
+///
+/// # Examples
+/// ```
+/// use loop_core::EventLoop;
+/// use loop_tasks::{LoopExt, create_task, try_gather_with};
+/// let event_loop = EventLoop::new()?;
+/// let failed = event_loop.run_until_complete(async {
+///     let number = create_task(async { "x".parse::<i32>() });
+///     let gather = try_gather_with([number.erase_future()], move |_| number.result().ok());
+///     let _ = (&gather).await;
+///     gather.failed()
+/// })?;
+/// assert!(failed);
+/// # event_loop.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[track_caller]
+pub fn try_gather_with<V: 'static, E: 'static>(
+    children: impl IntoIterator<Item = AnyLoopFuture>,
+    collect: impl Fn(Option<usize>) -> Option<Result<Result<V, E>, TaskError>> + 'static,
+) -> LoopFuture<Result<V, E>> {
+    let children = children.into_iter().map(|child| child.0).collect();
+    start(
+        &gathering_loop(),
+        children,
+        TryWith(collect),
+        Location::caller(),
+    )
+}
+
 /// Waits for awaitables of different types and gives a tuple of their outcomes, each a `Result<_, TaskError>`.
 ///
 /// Otherwise as [`gather`](fn@gather).
@@ -284,6 +319,27 @@ impl<V: Clone + 'static, E: Clone + 'static> Collect<Result<Vec<V>, E>> for Valu
     }
 }
 
+struct TryWith<C>(C);
+
+impl<V, E, C> Collect<Result<V, E>> for TryWith<C>
+where
+    C: Fn(Option<usize>) -> Option<Result<Result<V, E>, TaskError>> + 'static,
+{
+    fn child(&self, index: usize) -> Option<Result<Result<V, E>, TaskError>> {
+        (self.0)(Some(index))
+    }
+
+    fn all(&self) -> Result<Result<V, E>, TaskError> {
+        (self.0)(None).expect(ALL_ARE_DONE)
+    }
+
+    fn failed(&self, outcome: &Result<Result<V, E>, TaskError>) -> bool {
+        !matches!(outcome, Ok(Ok(_)))
+    }
+}
+
+const ALL_ARE_DONE: &str = "when all children are done, a gather has to come to something";
+
 struct With<C>(C);
 
 impl<R, C: Fn(Option<usize>) -> Option<Result<R, TaskError>> + 'static> Collect<R> for With<C> {
@@ -292,7 +348,7 @@ impl<R, C: Fn(Option<usize>) -> Option<Result<R, TaskError>> + 'static> Collect<
     }
 
     fn all(&self) -> Result<R, TaskError> {
-        (self.0)(None).expect("when all children are done, a gather has to come to something")
+        (self.0)(None).expect(ALL_ARE_DONE)
     }
 }
 

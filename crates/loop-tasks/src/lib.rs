@@ -77,7 +77,7 @@ pub use ensure::{Awaitable, EnsureFuture, ensure_future};
 pub use error::{InvalidState, NotReady, Panicked, RunError, TaskError};
 pub use ext::LoopExt;
 pub use future::{CallbackToken, LoopFuture};
-pub use gather::{GatherTuple, gather, gather_with, try_gather};
+pub use gather::{GatherTuple, gather, gather_with, try_gather, try_gather_with};
 pub use group::TaskGroup;
 pub use group_error::{GroupClosed, GroupError, GroupFailure};
 pub use link::Join;

@@ -231,6 +231,10 @@ impl<T> fmt::Debug for Task<T> {
 pub struct AnyTask(AnyFuture);
 
 impl AnyTask {
+    pub(crate) fn any(&self) -> &AnyFuture {
+        &self.0
+    }
+
     fn core(&self) -> &TaskCore {
         self.0
             .task()
