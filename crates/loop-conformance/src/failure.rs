@@ -29,6 +29,8 @@ pub enum Failure {
     BrokenBarrier,
     /// What a group collected, in the order in which it did.
     Group(Rc<[Failure]>),
+    /// What no program should meet, such as an op on a thing of another kind. It says what that was.
+    Internal(Rc<str>),
 }
 
 impl fmt::Display for Failure {
@@ -50,6 +52,7 @@ impl fmt::Display for Failure {
                 }
                 f.write_str(")")
             }
+            Self::Internal(what) => write!(f, "Internal:{what}"),
         }
     }
 }

@@ -160,7 +160,7 @@ pub enum Op {
     TgSpawn(Name, Name, Body),
     /// Waits until an event is set.
     EventWait(Name),
-    /// Runs ops while holding a lock or a place of a semaphore.
+    /// Runs ops while holding a lock, a condition's lock, or a place of a semaphore.
     With(Name, Body),
     /// Puts an item into a queue.
     Put(Name, Value),
@@ -184,6 +184,51 @@ pub enum Op {
     Cancelling,
     /// Takes one back and notes how many are left.
     Uncancel,
+}
+
+impl Op {
+    /// The name that the table of names must hold; while it does not, the op does nothing.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_conformance::Op;
+    ///
+    /// assert_eq!(Op::Await("t".into()).needs().map(|name| &**name), Some("t"));
+    /// assert_eq!(Op::Log("L".into()).needs(), None);
+    /// ```
+    #[must_use]
+    pub fn needs(&self) -> Option<&Name> {
+        match self {
+            Self::Cancel(name)
+            | Self::SetResult(name, _)
+            | Self::SetException(name, _)
+            | Self::AddCallback(name, _)
+            | Self::Result(name)
+            | Self::State(name)
+            | Self::CancelHandle(name)
+            | Self::EventSet(name)
+            | Self::EventClear(name)
+            | Self::PutNowait(name, _)
+            | Self::GetNowait(name)
+            | Self::TaskDone(name)
+            | Self::Await(name)
+            | Self::WaitForTask(_, name)
+            | Self::Reschedule(name, _)
+            | Self::Shield(name)
+            | Self::TgSpawn(name, ..)
+            | Self::EventWait(name)
+            | Self::With(name, _)
+            | Self::Put(name, _)
+            | Self::Get(name)
+            | Self::JoinQueue(name)
+            | Self::CondWait(name, _)
+            | Self::Notify(name, _)
+            | Self::BarrierWait(name)
+            | Self::BarrierAbort(name)
+            | Self::BarrierReset(name) => Some(name),
+            _ => None,
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Op {
