@@ -255,8 +255,14 @@ impl LoopHandle {
     pub fn set_wake_hook(&self, hook: impl Fn() + Send + Sync + 'static) -> bool {
         let first = self.0.hook.set(WakeHook(Box::new(hook))).is_ok();
         if first {
-            // For what was posted before there was a hook.
-            self.0.call_hook_if_unattended();
+            // For what was posted before there was a hook; by the loop's own thread, that was into the ready queue.
+            let mut is_ready = false;
+            with_bound(self.0.id, |core| is_ready = !core.ready.borrow().is_empty());
+            if is_ready && !self.is_running() {
+                self.0.call_hook();
+            } else {
+                self.0.call_hook_if_unattended();
+            }
         }
         first
     }

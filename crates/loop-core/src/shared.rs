@@ -134,9 +134,12 @@ impl Shared {
     /// Calls the hook if there are messages and nobody is running the loop.
     pub(crate) fn call_hook_if_unattended(&self) {
         // In this order, for a hook that is being set: it is set first, and looks for messages afterwards.
-        if !self.mailbox.is_unattended() {
-            return;
+        if self.mailbox.is_unattended() {
+            self.call_hook();
         }
+    }
+
+    pub(crate) fn call_hook(&self) {
         let Some(hook) = self.hook.get() else { return };
         // Whoever posts, perhaps through a waker, has nothing to do with a hook that fails.
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (hook.0)())) {
