@@ -74,25 +74,7 @@ pub use loop_tasks::{
 };
 #[doc(alias = "InvalidStateError")]
 pub use loop_tasks::{InvalidState, NotReady};
-pub use runner::{Runner, RunnerError, run};
-
-/// Makes a loop for this thread: [`EventLoop::new`].
-///
-/// # Errors
-/// As [`EventLoop::new`].
-///
-/// # asyncio
-/// `asyncio.new_event_loop()`.
-///
-/// # Examples
-/// ```
-/// let event_loop = asyncloop::new_event_loop()?;
-/// assert!(!event_loop.is_running());
-/// # Ok::<(), std::io::Error>(())
-/// ```
-pub fn new_event_loop() -> std::io::Result<EventLoop> {
-    EventLoop::new()
-}
+pub use runner::{Runner, RunnerError, new_event_loop, run};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

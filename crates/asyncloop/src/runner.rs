@@ -10,6 +10,24 @@ use loop_core::{EventLoop, ExceptionContext, LoopBuilder, get_running_loop, set_
 use loop_executor::LoopExecutorExt;
 use loop_tasks::{EnsureFuture, LoopExt, RunError};
 
+/// Makes a loop for this thread: [`EventLoop::new`].
+///
+/// # Errors
+/// As [`EventLoop::new`].
+///
+/// # asyncio
+/// `asyncio.new_event_loop()`.
+///
+/// # Examples
+/// ```
+/// let event_loop = asyncloop::new_event_loop()?;
+/// assert!(!event_loop.is_running());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn new_event_loop() -> std::io::Result<EventLoop> {
+    EventLoop::new()
+}
+
 /// How long jobs in the default pool may take to end when a runner closes.
 const PATIENCE: Duration = Duration::from_secs(300);
 
