@@ -19,7 +19,7 @@ fn run(e: &ThreadPoolExecutor, index: usize) {
     let future = event_loop
         .run_in_executor(Some(e), move || worker(index))
         .unwrap();
-    let rv = event_loop.run_until_complete(future).unwrap().unwrap();
+    let rv = event_loop.run_until_complete(future).unwrap();
     say!("Thread", index, "got result", rv);
     event_loop.close().unwrap();
 }

@@ -75,7 +75,7 @@ async fn run() {
         future.add_done_callback(|future| callbackfunc(future.result(None).unwrap()));
     }
     for future in [&task5, &task6] {
-        future.add_done_callback(|future| callbackfunc(future.result().unwrap().unwrap().unwrap()));
+        future.add_done_callback(|future| callbackfunc(future.result().unwrap().unwrap()));
     }
     for task in [&task7, &task8] {
         task.add_done_callback(|task| callbackfunc(task.result().unwrap().unwrap()));
@@ -84,12 +84,8 @@ async fn run() {
     let (r1, r2, r5, r6, r7, r8) = gather!(&task1, &task2, &task5, &task6, &task7, &task8)
         .await
         .unwrap();
-    let tasks = [r1, r2, r7, r8].map(|result| result.unwrap());
-    let jobs = [r5, r6].map(|result| result.unwrap().unwrap());
-    say!(format!(
-        "{:?}",
-        [tasks[0], tasks[1], jobs[0], jobs[1], tasks[2], tasks[3]]
-    ));
+    let results = [r1, r2, r5, r6, r7, r8].map(|result| result.unwrap());
+    say!(format!("{results:?}"));
     say!(format!("一共用了{}时间", time() - t1));
 }
 

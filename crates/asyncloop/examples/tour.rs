@@ -163,7 +163,7 @@ async fn gathered() -> Result<(), AnyError> {
     let (task, pool, other, plain) = gather!(from_task, from_pool, from_loop, from_thread).await?;
     line.say(
         "gather",
-        &format!("has {:?}", [task?, pool??, other??, plain??]),
+        &format!("has {:?}", [task?, pool?, other?, plain?]),
     );
 
     let failed: Result<(), GroupError<&str>> = TaskGroup::scope(async |group| {

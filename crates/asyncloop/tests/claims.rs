@@ -164,8 +164,8 @@ fn claim_44_wrap_future_linked() {
             let source =
                 run_coroutine_threadsafe(&handle, || sleep_result(Duration::from_millis(1), 1));
             let source = source.unwrap();
-            let wrapper = asyncloop::wrap_future_shared(&source);
-            assert_eq!(wrapper.await.unwrap().unwrap(), 1);
+            let wrapper = wrap_future(&source);
+            assert_eq!(wrapper.await.unwrap(), 1);
             assert_eq!(source.result(None).unwrap(), 1);
 
             let source = run_coroutine_threadsafe(&handle, move || async move {
@@ -177,7 +177,7 @@ fn claim_44_wrap_future_linked() {
             })
             .unwrap();
             has_begun.recv_timeout(LONG.unwrap()).unwrap();
-            let wrapper = asyncloop::wrap_future_shared(&source);
+            let wrapper = wrap_future(&source);
             assert!(wrapper.cancel());
             // The cancellation travels through callbacks of this loop.
             while was_seen.try_recv().is_err() {
@@ -354,7 +354,7 @@ fn claim_49_result_timeout() {
     let thread = thread::spawn(move || unbound.bind().run_forever());
     let (promise, gate) = asyncloop::concurrent_future();
     let future = run_coroutine_threadsafe(&handle, move || async move {
-        wrap_future(gate).await.unwrap().unwrap();
+        wrap_future(gate).await.unwrap();
         "value"
     })
     .unwrap();
@@ -479,7 +479,7 @@ fn claim_54_executor_two_steps() {
                 assert!(!future.done());
             }
             go.send(()).unwrap();
-            assert_eq!(future.await.unwrap().unwrap().as_deref(), Some("pool_0"));
+            assert_eq!(future.await.unwrap().as_deref(), Some("pool_0"));
             assert_eq!(*called.borrow(), Some(here));
         })
         .unwrap();

@@ -5,6 +5,8 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+use loop_tasks::TaskError;
+
 use crate::{FutureState, JobPanicked};
 
 /// Why a [`ConcurrentFuture`](crate::ConcurrentFuture) gave no value.
@@ -107,6 +109,19 @@ impl Error for ConcurrentError {
 impl From<WouldDeadlock> for ConcurrentError {
     fn from(error: WouldDeadlock) -> Self {
         ConcurrentError::WouldDeadlock(error)
+    }
+}
+
+/// What became of a task, as other threads see it.
+impl From<TaskError> for ConcurrentError {
+    fn from(error: TaskError) -> Self {
+        match error {
+            TaskError::Cancelled(_) => ConcurrentError::Cancelled,
+            TaskError::Panicked(panic) => ConcurrentError::Panicked(panic.into()),
+            TaskError::Failed(error) => ConcurrentError::Failed(error),
+            TaskError::Taken => ConcurrentError::Taken,
+            error => ConcurrentError::failed(error),
+        }
     }
 }
 

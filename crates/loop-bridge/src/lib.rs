@@ -39,7 +39,7 @@
 #![forbid(unsafe_code)]
 
 mod awaiting;
-mod bridged;
+mod bridges;
 mod coroutine;
 mod error;
 mod future;
@@ -66,8 +66,7 @@ pub use crate::state::FutureState;
 pub use crate::wait::{
     AsCompleted, DoneAndNotDone, ReturnWhen, WaitError, as_completed, try_wait, wait,
 };
-
-pub use crate::wrap::{wrap_future, wrap_future_on, wrap_future_shared};
+pub use crate::wrap::{IntoLoopFuture, wrap_future, wrap_future_on};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -3,7 +3,9 @@
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+
+use loop_core::panic_message;
+use loop_tasks::Panicked;
 
 /// What a piece of work panicked with.
 ///
@@ -22,14 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// }
 /// ```
 #[derive(Clone)]
-pub struct JobPanicked {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    message: Box<str>,
-    payload: Mutex<Option<Box<dyn Any + Send>>>,
-}
+pub struct JobPanicked(Panicked);
 
 impl JobPanicked {
     /// Keeps what `catch_unwind` caught.
@@ -43,13 +38,7 @@ impl JobPanicked {
     /// ```
     #[must_use]
     pub fn new(payload: Box<dyn Any + Send>) -> Self {
-        let message = message_of(&*payload).into();
-        JobPanicked {
-            inner: Arc::new(Inner {
-                message,
-                payload: Mutex::new(Some(payload)),
-            }),
-        }
+        JobPanicked(Panicked::new(payload))
     }
 
     /// The text of the panic, or a note that its payload is not text.
@@ -58,11 +47,11 @@ impl JobPanicked {
     /// ```
     /// use loop_bridge::JobPanicked;
     ///
-    /// assert_eq!(JobPanicked::new(Box::new(7)).message(), "a panic without a message");
+    /// assert_eq!(JobPanicked::new(Box::new(7)).message(), "a panic whose payload is not text");
     /// ```
     #[must_use]
     pub fn message(&self) -> &str {
-        &self.inner.message
+        self.0.message()
     }
 
     /// Takes the payload; `None` if somebody did already.
@@ -78,11 +67,7 @@ impl JobPanicked {
     /// ```
     #[must_use]
     pub fn take_payload(&self) -> Option<Box<dyn Any + Send>> {
-        self.inner
-            .payload
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        self.0.take_payload()
     }
 
     /// Goes on with the panic in this thread, with the message if the payload is taken.
@@ -100,7 +85,7 @@ impl JobPanicked {
     /// ```
     pub fn resume(self) -> ! {
         let payload = self.take_payload();
-        resume_unwind(payload.unwrap_or_else(|| Box::new(self.inner.message.to_string())))
+        resume_unwind(payload.unwrap_or_else(|| Box::new(self.message().to_string())))
     }
 }
 
@@ -118,13 +103,17 @@ impl fmt::Display for JobPanicked {
 
 impl std::error::Error for JobPanicked {}
 
-fn message_of(payload: &(dyn Any + Send)) -> &str {
-    if let Some(text) = payload.downcast_ref::<&str>() {
-        text
-    } else if let Some(text) = payload.downcast_ref::<String>() {
-        text
-    } else {
-        "a panic without a message"
+/// The panic of a task, seen by other threads.
+impl From<Panicked> for JobPanicked {
+    fn from(panic: Panicked) -> Self {
+        JobPanicked(panic)
+    }
+}
+
+/// The panic of a job, seen by a task.
+impl From<JobPanicked> for Panicked {
+    fn from(panic: JobPanicked) -> Self {
+        panic.0
     }
 }
 
@@ -134,7 +123,7 @@ fn message_of(payload: &(dyn Any + Send)) -> &str {
 pub(crate) fn contain(what: &str, code: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(code)) {
         tracing::error!(
-            panic = message_of(&*payload),
+            panic = panic_message(&*payload),
             "panic in {what} of a concurrent future"
         );
         // The payload is the caller's too, and its destructor may panic in turn.

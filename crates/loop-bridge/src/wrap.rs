@@ -1,78 +1,67 @@
-//! Outcomes of other threads that a loop's tasks can await.
+//! Concurrent futures as futures of a loop.
 
-use std::rc::Rc;
+use loop_core::{EventLoop, External, get_event_loop};
+use loop_tasks::{LoopExt, LoopFuture, Task, TaskError};
 
-use loop_core::{EventLoop, External, LoopHandle, get_event_loop, get_running_loop};
-use loop_tasks::{LoopExt, LoopFuture};
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::bridged::Bridged;
+use crate::bridges::{Bridge, Bridges, Signal};
 use crate::{ConcurrentError, ConcurrentFuture};
 
-/// Makes the outcome of another thread a future of this thread's loop.
+/// Makes a future of the running loop, or of the current one, out of one that another thread or
+/// another loop will settle.
 ///
-/// The outcome goes one way, from `future` to the wrapper; cancellation goes the other: cancelling the wrapper asks
-/// `future` to cancel, which work that is running refuses. The value is moved; see [`wrap_future_shared`].
-/// Awaiting gives `Result<Result<T, ConcurrentError>, TaskError>`: inside, what became of the work; outside, what
-/// became of the wrapper. Virtual time waits for it in real time.
+/// The result goes from `future` to the new one, in a callback of the loop. Cancellation goes the
+/// other way: cancelling the new one, or the task that awaits it, cancels `future`, unless that
+/// is running and cannot be cancelled. Dropping the new one cancels nothing. While `future` is
+/// pending, virtual time waits for it.
+///
+/// Given by value, the value is moved out of `future`; by reference it is cloned. A future or a
+/// task of a loop is returned as it is.
+///
+/// # Failures
+/// Awaiting gives `Result<T, TaskError>`, like awaiting a task, so both mix in `gather` and
+/// `wait`, and one `?` is enough: a panic is [`TaskError::Panicked`], a cancellation is one, and
+/// anything else (a pool that broke, a loop that closed) is [`TaskError::Failed`].
 ///
 /// # Panics
-/// If no loop is running in this thread and none is current.
-///
-/// # Ordering
-/// The outcome arrives as a call of another thread does; the wrapper is settled in that callback.
+/// If there is neither a running nor a current loop: use [`wrap_future_on`] then.
 ///
 /// # asyncio
-/// `asyncio.wrap_future(future, loop=)`. A future of the loop needs no wrapping, here by its type.
+/// `asyncio.wrap_future(future)`.
 ///
 /// # Examples
 /// ```
 /// use loop_bridge::{concurrent_future, wrap_future};
 /// use loop_core::EventLoop;
-/// use loop_tasks::LoopExt;
+/// use loop_tasks::{LoopExt, TaskError};
 ///
 /// let event_loop = EventLoop::new()?;
 /// let (promise, future) = concurrent_future();
-/// std::thread::spawn(move || promise.run(|| 6 * 7));
-/// let answer = event_loop.run_until_complete(async { wrap_future(future).await })?;
-/// assert_eq!(answer??, 42);
+/// std::thread::spawn(move || promise.run(|| "page".len()));
+/// let length = event_loop.run_until_complete(async {
+///     let length = wrap_future(future).await?;
+///     Ok::<_, TaskError>(length)
+/// })??;
+/// assert_eq!(length, 4);
 /// # event_loop.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[track_caller]
-pub fn wrap_future<T: Send + 'static>(
-    future: ConcurrentFuture<T>,
-) -> LoopFuture<Result<T, ConcurrentError>> {
-    wrap_future_on(&the_loop(), future)
+pub fn wrap_future<W: IntoLoopFuture>(future: W) -> LoopFuture<W::Output> {
+    match get_event_loop() {
+        Ok(event_loop) => future.into_loop_future(&event_loop),
+        Err(error) => panic!("{error} Say which one with wrap_future_on."),
+    }
 }
 
-/// As [`wrap_future`], and the value stays in `future` for others as well.
+/// Does what [`wrap_future`] does, on a loop of this thread that need not be running.
 ///
-/// # Panics
-/// If no loop is running in this thread and none is current.
+/// On a closed loop the result is a failure at once.
 ///
-/// # Examples
-/// ```
-/// use loop_bridge::{concurrent_future, wrap_future_shared};
-/// use loop_core::EventLoop;
-/// use loop_tasks::LoopExt;
-///
-/// let event_loop = EventLoop::new()?;
-/// let (promise, future) = concurrent_future();
-/// promise.set_result("page").unwrap();
-/// let shared = future.clone();
-/// let page = event_loop.run_until_complete(async move { wrap_future_shared(&shared).await })?;
-/// assert_eq!((page??, future.result(None)?), ("page", "page"));
-/// # event_loop.close()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[track_caller]
-pub fn wrap_future_shared<T: Clone + Send + 'static>(
-    future: &ConcurrentFuture<T>,
-) -> LoopFuture<Result<T, ConcurrentError>> {
-    wrap(&the_loop(), future.clone(), |future| future.result(None))
-}
-
-/// As [`wrap_future`], on this loop, which need not be running or current.
+/// # asyncio
+/// `asyncio.wrap_future(future, loop=loop)`.
 ///
 /// # Examples
 /// ```
@@ -82,85 +71,175 @@ pub fn wrap_future_shared<T: Clone + Send + 'static>(
 ///
 /// let event_loop = EventLoop::new()?;
 /// let (promise, future) = concurrent_future();
-/// let wrapper = wrap_future_on(&event_loop, future);
-/// promise.set_result(1).unwrap();
-/// assert_eq!(event_loop.run_until_complete(wrapper)??, 1);
+/// let wrapped = wrap_future_on(&event_loop, future);
+/// promise.set_result("page").unwrap();
+/// assert_eq!(event_loop.run_until_complete(wrapped)?, "page");
 /// # event_loop.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[track_caller]
-pub fn wrap_future_on<T: Send + 'static>(
+pub fn wrap_future_on<W: IntoLoopFuture>(
     event_loop: &EventLoop,
-    future: ConcurrentFuture<T>,
-) -> LoopFuture<Result<T, ConcurrentError>> {
-    wrap(event_loop, future, |future| future.take_result(None))
+    future: W,
+) -> LoopFuture<W::Output> {
+    future.into_loop_future(event_loop)
 }
 
-#[track_caller]
-fn the_loop() -> EventLoop {
-    match get_event_loop() {
-        Ok(event_loop) => event_loop,
-        Err(error) => panic!("{error} wrap_future needs a loop that is running or current"),
+/// What [`wrap_future`] takes: concurrent futures, and what is a future of a loop already.
+///
+/// # Examples
+/// ```
+/// use loop_bridge::wrap_future;
+/// use loop_core::EventLoop;
+/// use loop_tasks::{LoopExt, LoopFuture};
+///
+/// let event_loop = EventLoop::new()?;
+/// let future: LoopFuture<u32> = event_loop.create_future();
+/// assert!(wrap_future(&future).same(&future));
+/// # event_loop.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait IntoLoopFuture {
+    /// What it gives.
+    type Output: 'static;
+
+    /// Makes it a future of `event_loop`, unless it is one of some loop already.
+    ///
+    /// # Examples
+    /// See [`wrap_future_on`].
+    #[track_caller]
+    fn into_loop_future(self, event_loop: &EventLoop) -> LoopFuture<Self::Output>;
+}
+
+impl<T: Send + 'static> IntoLoopFuture for ConcurrentFuture<T> {
+    type Output = T;
+
+    #[track_caller]
+    fn into_loop_future(self, event_loop: &EventLoop) -> LoopFuture<T> {
+        chain(event_loop, self, |source| {
+            source.take_result(Some(Duration::ZERO))
+        })
     }
 }
 
-/// A wrapper that waits for its outcome.
-struct Entry<T> {
-    wrapper: LoopFuture<Result<T, ConcurrentError>>,
-    /// Virtual time must not run away from it.
+impl<T: Clone + Send + 'static> IntoLoopFuture for &ConcurrentFuture<T> {
+    type Output = T;
+
+    #[track_caller]
+    fn into_loop_future(self, event_loop: &EventLoop) -> LoopFuture<T> {
+        chain(event_loop, self.clone(), |source| {
+            source.result(Some(Duration::ZERO))
+        })
+    }
+}
+
+impl<T: 'static> IntoLoopFuture for LoopFuture<T> {
+    type Output = T;
+
+    fn into_loop_future(self, _: &EventLoop) -> LoopFuture<T> {
+        self
+    }
+}
+
+impl<T: 'static> IntoLoopFuture for &LoopFuture<T> {
+    type Output = T;
+
+    fn into_loop_future(self, _: &EventLoop) -> LoopFuture<T> {
+        self.clone()
+    }
+}
+
+impl<T: 'static> IntoLoopFuture for Task<T> {
+    type Output = T;
+
+    fn into_loop_future(self, _: &EventLoop) -> LoopFuture<T> {
+        self.into()
+    }
+}
+
+impl<T: 'static> IntoLoopFuture for &Task<T> {
+    type Output = T;
+
+    fn into_loop_future(self, _: &EventLoop) -> LoopFuture<T> {
+        self.clone().into()
+    }
+}
+
+/// How the value leaves a source that is done.
+type TakeOut<T> = fn(&ConcurrentFuture<T>) -> Result<T, ConcurrentError>;
+
+/// The way from a source to its wrapper.
+struct Wrapper<T> {
+    source: ConcurrentFuture<T>,
+    take_out: TakeOut<T>,
+    wrapper: LoopFuture<T>,
     _external: External,
 }
 
 #[track_caller]
-fn wrap<T: Send + 'static>(
+fn chain<T: Send + 'static>(
     event_loop: &EventLoop,
-    future: ConcurrentFuture<T>,
-    outcome: fn(&ConcurrentFuture<T>) -> Result<T, ConcurrentError>,
-) -> LoopFuture<Result<T, ConcurrentError>> {
-    let wrapper: LoopFuture<Result<T, ConcurrentError>> = event_loop.create_future();
-    let Some(bridged) = Bridged::of(event_loop) else {
-        wrapper.cancel(); // The loop is closed: nothing can arrive.
+    source: ConcurrentFuture<T>,
+    take_out: TakeOut<T>,
+) -> LoopFuture<T> {
+    let wrapper = event_loop.create_future();
+    let Some(bridges) = Bridges::of(event_loop) else {
+        fail(
+            &wrapper,
+            TaskError::Failed(Arc::new(loop_core::LoopError::Closed)),
+        );
         return wrapper;
     };
     let handle = event_loop.handle();
-    let id = bridged.next_id();
-    let entry = Entry {
+    let key = bridges.add(Wrapper {
+        source: source.clone(),
+        take_out,
         wrapper: wrapper.clone(),
         _external: handle.expect_external(),
-    };
-    bridged.insert(id, Rc::new(entry));
-    wrapper.add_done_callback({
-        let future = future.clone();
-        move |wrapper| {
-            bridged.remove(id);
-            if wrapper.cancelled() {
-                future.cancel();
-            }
+    });
+    let on_cancel = source.clone();
+    wrapper.add_done_callback(move |wrapper| {
+        let entry = Bridges::of(&wrapper.get_loop()).and_then(|bridges| bridges.remove(key));
+        drop(entry);
+        if wrapper.cancelled() {
+            on_cancel.cancel();
         }
     });
-    future.add_done_callback(move |future| send(&handle, id, outcome(future)));
+    source.add_done_callback(move |_| {
+        // A loop that is closed wants nothing any more.
+        let _ = handle.post(Signal(key));
+    });
     wrapper
 }
 
-/// Sends an outcome to the loop; one that comes too late is dropped here.
-fn send<T: Send + 'static>(handle: &LoopHandle, id: u64, outcome: Result<T, ConcurrentError>) {
-    let _ = handle.call_soon_threadsafe(move || arrive(id, outcome));
+impl<T: Send + 'static> Bridge for Wrapper<T> {
+    fn signal(self: Box<Self>) {
+        if self.wrapper.done() {
+            return; // Cancelled, and its callback has not run yet.
+        }
+        match (self.take_out)(&self.source) {
+            Ok(value) => {
+                let set = self.wrapper.set_result(value);
+                debug_assert!(set.is_ok(), "it was not done a moment ago");
+            }
+            Err(error) => fail_with(&self.wrapper, error),
+        }
+    }
 }
 
-fn arrive<T: 'static>(id: u64, outcome: Result<T, ConcurrentError>) {
-    let bridged = get_running_loop()
-        .ok()
-        .and_then(|event_loop| Bridged::of(&event_loop));
-    let Some(entry) = bridged.and_then(|bridged| bridged.get::<Entry<T>>(id)) else {
-        return; // Cancelled meanwhile.
-    };
-    let wrapper = &entry.wrapper;
-    if wrapper.done() {
-        return;
+fn fail_with<T: 'static>(wrapper: &LoopFuture<T>, error: ConcurrentError) {
+    match error {
+        ConcurrentError::Cancelled => {
+            wrapper.cancel();
+        }
+        ConcurrentError::Panicked(panic) => fail(wrapper, TaskError::Panicked(panic.into())),
+        ConcurrentError::Failed(error) => fail(wrapper, TaskError::Failed(error)),
+        ConcurrentError::Taken => fail(wrapper, TaskError::Taken),
+        error => fail(wrapper, TaskError::Failed(Arc::new(error))),
     }
-    match outcome {
-        Ok(value) => drop(wrapper.set_result(Ok(value))),
-        Err(error) if error.is_cancelled() => drop(wrapper.cancel()),
-        Err(error) => drop(wrapper.set_exception(error)),
-    }
+}
+
+fn fail<T: 'static>(wrapper: &LoopFuture<T>, error: TaskError) {
+    let set = wrapper.set_failure(error);
+    debug_assert!(set.is_ok(), "who asks has looked that it is not done");
 }

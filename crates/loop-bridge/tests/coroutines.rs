@@ -1,352 +1,550 @@
-//! Coroutines that other threads ask a loop to run, and outcomes that a loop awaits.
+//! Coroutines submitted from other threads: outcomes, cancellation and closing at every position.
 
-use std::cell::{Cell, RefCell};
+mod common;
+
+use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use loop_bridge::{
-    ConcurrentError, concurrent_future, run_coroutine_threadsafe, run_future_threadsafe,
-    wrap_future, wrap_future_on, wrap_future_shared,
-};
-use loop_core::{EventLoop, LoopClosed, UnboundLoop, get_running_loop};
-use loop_tasks::{LoopExt, TaskError, all_tasks, create_task, sleep, yield_now};
+use common::{LoopThread, quiet};
+use loop_bridge::{ConcurrentError, FutureState, run_coroutine_threadsafe, run_future_threadsafe};
+use loop_core::{EventLoop, UnboundLoop};
+use loop_tasks::{ContextVar, LoopExt, all_tasks, catch_cancel, current_task, sleep, yield_now};
 
-const LONG: Option<Duration> = Some(Duration::from_secs(20));
+const SOON: Option<Duration> = Some(Duration::from_secs(10));
 
-/// A loop in another thread, for as long as `f` runs.
-fn with_loop<R>(f: impl FnOnce(loop_core::LoopHandle) -> R) -> R {
-    let unbound = UnboundLoop::new().expect("there are few loops");
+#[test]
+fn the_future_itself_need_not_be_send() {
+    let there = LoopThread::spawn();
+    let answer = run_coroutine_threadsafe(&there.handle, || async {
+        let trace = Rc::new(RefCell::new(Vec::new()));
+        let task = current_task().unwrap();
+        trace.borrow_mut().push(task.get_name().to_string());
+        yield_now().await;
+        trace
+            .borrow_mut()
+            .push(format!("{:?}", thread::current().id()));
+        trace.take()
+    })
+    .unwrap();
+    let id = there.handle.thread_id().unwrap_or_else(|| {
+        answer.result(SOON).unwrap();
+        there.handle.thread_id().unwrap()
+    });
+    assert_eq!(
+        answer.result(SOON).unwrap(),
+        ["Task-1".to_string(), format!("{id:?}")]
+    );
+}
+
+#[test]
+fn a_future_made_here_runs_there() {
+    let there = LoopThread::spawn();
+    let answer = run_future_threadsafe(&there.handle, async { thread::current().id() }).unwrap();
+    assert_ne!(answer.result(SOON).unwrap(), thread::current().id());
+}
+
+#[test]
+fn it_works_before_the_loop_runs_and_even_before_it_is_bound() {
+    let unbound = UnboundLoop::new().unwrap();
     let handle = unbound.handle();
-    let thread = thread::spawn(move || {
-        let event_loop = unbound.bind();
-        event_loop.run_forever().expect("it runs once");
-        event_loop.close().expect("it has stopped");
-    });
-    let result = f(handle.clone());
-    handle.stop();
-    thread.join().expect("the loop's thread does not panic");
-    result
+    let first = run_future_threadsafe(&handle, async { 1 }).unwrap();
+    let event_loop = unbound.bind();
+    let second = run_future_threadsafe(&handle, async { 2 }).unwrap();
+    assert_eq!(first.state(), FutureState::Pending);
+    second.add_done_callback(move |_| handle.stop());
+    event_loop.run_forever().unwrap();
+    assert_eq!(
+        first.result(None).unwrap() + second.result(None).unwrap(),
+        3
+    );
 }
 
 #[test]
-fn a_coroutine_need_not_be_send() {
-    let value = with_loop(|handle| {
-        run_coroutine_threadsafe(&handle, || async {
-            let local = Rc::new(Cell::new(1));
-            yield_now().await;
-            local.set(local.get() + 1);
-            local.get()
-        })
-        .unwrap()
-        .result(LONG)
-    });
-    assert_eq!(value.unwrap(), 2);
-}
-
-#[test]
-fn it_works_before_the_loop_runs_and_coroutines_overlap() {
-    let unbound = EventLoop::builder()
-        .virtual_clock()
-        .build_unbound()
-        .unwrap();
-    let handle = unbound.handle();
-    let futures: Vec<_> = [4, 6]
-        .map(|n| {
-            run_coroutine_threadsafe(&handle, move || async move {
-                sleep(Duration::from_secs(n)).await;
-                n
-            })
-            .unwrap()
-        })
-        .into();
-    let elapsed = thread::spawn(move || {
-        let event_loop = unbound.bind();
-        let start = event_loop.time();
-        event_loop
-            .call_later(Duration::from_secs(6), || {})
-            .unwrap();
-        for _ in 0..20 {
-            event_loop.run_once(None).ok();
-        }
-        let elapsed = event_loop.time() - start;
-        event_loop.close().unwrap();
-        elapsed
-    });
-    assert_eq!(elapsed.join().unwrap(), Duration::from_secs(6));
-    assert_eq!(futures[0].result(LONG).unwrap(), 4);
-    assert_eq!(futures[1].result(LONG).unwrap(), 6);
-}
-
-#[test]
-fn blocking_on_the_loops_own_thread_is_refused_at_once() {
+fn on_the_loops_own_thread_it_takes_a_callback_and_refuses_to_block() {
     let event_loop = EventLoop::new().unwrap();
     let handle = event_loop.handle();
+    let trace = Rc::new(RefCell::new(Vec::new()));
+    let log = Rc::clone(&trace);
+    let inner = handle.clone();
     event_loop
-        .run_until_complete(async move {
-            let future = run_coroutine_threadsafe(&handle, || async { 7 }).unwrap();
-            let error = future.result(LONG).unwrap_err();
+        .call_soon(move || {
+            let future = run_coroutine_threadsafe(&inner, || async { "done" }).unwrap();
+            let look = future.result(Some(Duration::ZERO));
             assert!(
-                matches!(error, ConcurrentError::WouldDeadlock(_)),
-                "{error}"
+                matches!(look, Err(ConcurrentError::TimedOut)),
+                "a look blocks nobody"
             );
-            wrap_future_shared(&future).await.unwrap().unwrap();
-            assert_eq!(future.result(None).unwrap(), 7, "no need to block");
-        })
-        .unwrap();
-    event_loop.close().unwrap();
-}
-
-#[test]
-fn a_timeout_leaves_the_task_running() {
-    with_loop(|handle| {
-        let (promise, gate) = concurrent_future::<()>();
-        let future = run_coroutine_threadsafe(&handle, move || async move {
-            wrap_future(gate).await.unwrap().unwrap();
-            "late"
-        })
-        .unwrap();
-        let error = future.result(Some(Duration::from_millis(5))).unwrap_err();
-        assert!(matches!(error, ConcurrentError::TimedOut));
-        promise.set_result(()).unwrap();
-        assert_eq!(future.result(LONG).unwrap(), "late");
-    });
-}
-
-#[test]
-fn cancelling_the_future_cancels_the_task() {
-    with_loop(|handle| {
-        let (promise, dropped) = concurrent_future();
-        let (started, begun) = concurrent_future();
-        /// Says when it is dropped, and where.
-        struct Tell(Option<loop_bridge::Promise<thread::ThreadId>>);
-        impl Drop for Tell {
-            fn drop(&mut self) {
-                let promise = self.0.take().expect("dropped once");
-                promise.set_result(thread::current().id()).unwrap();
+            for timeout in [None, SOON] {
+                let refused = future.result(timeout);
+                assert!(
+                    matches!(refused, Err(ConcurrentError::WouldDeadlock(_))),
+                    "{refused:?}"
+                );
             }
-        }
-        let future = run_coroutine_threadsafe(&handle, move || async move {
-            let _tell = Tell(Some(promise));
-            started.set_result(()).unwrap();
-            std::future::pending::<()>().await;
+            log.borrow_mut().push("refused");
+            future.add_done_callback(move |future| {
+                assert_eq!(
+                    future.result(None).unwrap(),
+                    "done",
+                    "done: nothing to wait for"
+                );
+                inner.stop();
+            });
         })
         .unwrap();
-        begun.result(LONG).unwrap();
-        assert!(future.cancel());
-        assert_eq!(dropped.result(LONG).unwrap(), handle.thread_id().unwrap());
-        assert!(matches!(
-            future.result(LONG),
-            Err(ConcurrentError::Cancelled)
-        ));
-        let tasks = run_coroutine_threadsafe(&handle, || async { all_tasks().len() });
-        assert_eq!(
-            tasks.unwrap().result(LONG).unwrap(),
-            1,
-            "only the one that counts"
-        );
-    });
+    event_loop.run_forever().unwrap();
+    assert_eq!(*trace.borrow(), ["refused"]);
 }
 
 #[test]
-fn cancelled_before_the_loop_runs_it_is_never_made() {
+fn a_coroutine_of_one_loop_awaits_one_of_another() {
+    let there = LoopThread::spawn();
+    let here = EventLoop::new().unwrap();
+    let handle = there.handle.clone();
+    let sum = here
+        .run_until_complete(async move {
+            let answer = run_coroutine_threadsafe(&handle, || async {
+                yield_now().await;
+                40
+            });
+            answer.unwrap().await.unwrap() + 2
+        })
+        .unwrap();
+    assert_eq!(sum, 42);
+}
+
+#[test]
+fn coroutines_start_in_the_order_of_the_calls_around_them() {
     let event_loop = EventLoop::new().unwrap();
-    let future =
-        run_coroutine_threadsafe(&event_loop.handle(), || async { unreachable!() }).unwrap();
+    let handle = event_loop.handle();
+    let trace = Arc::new(Mutex::new(Vec::new()));
+    let push = |what: &'static str| {
+        let trace = Arc::clone(&trace);
+        move || trace.lock().unwrap().push(what)
+    };
+    handle.call_soon_threadsafe(push("call 1")).unwrap();
+    let (made, ran, ended) = (push("make"), push("step"), push("done"));
+    let future = run_coroutine_threadsafe(&handle, move || {
+        made();
+        async move { ran() }
+    })
+    .unwrap();
+    future.add_done_callback(move |_| ended());
+    handle.call_soon_threadsafe(push("call 2")).unwrap();
+    for _ in 0..3 {
+        event_loop.run_once(Some(Duration::ZERO)).unwrap();
+        trace.lock().unwrap().push("|");
+    }
+    // One hop to the first step, one from the end of the task to the end of the future, as in asyncio.
+    assert_eq!(
+        *trace.lock().unwrap(),
+        ["call 1", "make", "call 2", "|", "step", "|", "done", "|"]
+    );
+}
+
+#[test]
+fn a_timeout_leaves_the_task_alone_and_its_result_can_be_had_later() {
+    let there = LoopThread::spawn();
+    let (go, wait) = mpsc::channel::<()>();
+    let wait = Mutex::new(Some(wait));
+    let future = run_coroutine_threadsafe(&there.handle, move || async move {
+        let wait = wait.lock().unwrap().take().unwrap();
+        while wait.try_recv().is_err() {
+            sleep(Duration::from_micros(100)).await;
+        }
+        "later"
+    })
+    .unwrap();
+    let early = future.result(Some(Duration::from_millis(2)));
+    assert!(matches!(early, Err(ConcurrentError::TimedOut)));
+    assert!(!future.done());
+    go.send(()).unwrap();
+    assert_eq!(future.result(SOON).unwrap(), "later");
+}
+
+#[test]
+fn a_panic_arrives_with_its_payload() {
+    let there = LoopThread::spawn();
+    let in_task = run_coroutine_threadsafe(&there.handle, || async {
+        yield_now().await;
+        std::panic::panic_any(7_u32)
+    })
+    .unwrap();
+    let in_make = run_coroutine_threadsafe(&there.handle, || -> std::future::Ready<()> {
+        panic!("no coroutine today")
+    })
+    .unwrap();
+    let Err(ConcurrentError::Panicked(panic)) = in_task.result(SOON) else {
+        panic!("{in_task:?}");
+    };
+    assert_eq!(panic.take_payload().unwrap().downcast_ref(), Some(&7_u32));
+    let Err(ConcurrentError::Panicked(panic)) = in_make.result(SOON) else {
+        panic!("{in_make:?}");
+    };
+    assert_eq!(panic.message(), "no coroutine today");
+    // The loop goes on.
+    let next = run_future_threadsafe(&there.handle, async { 1 }).unwrap();
+    assert_eq!(next.result(SOON).unwrap(), 1);
+    assert_eq!(there.reports(), [""; 0]);
+}
+
+#[test]
+fn the_context_of_the_caller_comes_along() {
+    static USER: ContextVar<&str> = ContextVar::new();
+    let there = LoopThread::spawn();
+    let token = USER.set("ada");
+    let user = run_coroutine_threadsafe(&there.handle, || async { USER.get() }).unwrap();
+    USER.reset(token);
+    assert_eq!(user.result(SOON).unwrap(), Some("ada"));
+    let nobody = run_coroutine_threadsafe(&there.handle, || async { USER.get() }).unwrap();
+    assert_eq!(nobody.result(SOON).unwrap(), None);
+}
+
+#[test]
+fn a_closed_loop_hands_back_what_was_to_run() {
+    let event_loop = EventLoop::new().unwrap();
+    let handle = event_loop.handle();
+    event_loop.close().unwrap();
+    let refused = run_coroutine_threadsafe(&handle, || async { 7 }).unwrap_err();
+    let other = EventLoop::new().unwrap();
+    assert_eq!(other.run_until_complete((refused.0)()).unwrap(), 7);
+    let refused = run_future_threadsafe(&handle, async { 8 }).unwrap_err();
+    assert_eq!(other.run_until_complete(refused.0).unwrap(), 8);
+}
+
+// Cancelling, at every position.
+
+#[test]
+fn cancelled_before_the_loop_gets_to_it_nothing_is_made() {
+    let event_loop = EventLoop::new().unwrap();
+    let handle = event_loop.handle();
+    let held = Arc::new(());
+    let kept = Arc::clone(&held);
+    let future = run_coroutine_threadsafe(&handle, move || {
+        let kept = kept;
+        panic!("made in spite of that: {kept:?}");
+        #[expect(unreachable_code, reason = "it gives the closure its type")]
+        std::future::ready(())
+    })
+    .unwrap();
     assert!(future.cancel());
     event_loop.run_once(Some(Duration::ZERO)).unwrap();
-    assert!(future.cancelled());
-    event_loop.close().unwrap();
+    assert_eq!(Arc::strong_count(&held), 1);
+    assert!(event_loop.all_tasks().is_empty());
+    assert!(matches!(
+        future.result(None),
+        Err(ConcurrentError::Cancelled)
+    ));
+    assert_eq!(future.state(), FutureState::CancelledAndNotified);
 }
 
 #[test]
-fn panics_arrive_with_their_payload() {
-    with_loop(|handle| {
-        let future = run_future_threadsafe(&handle, async {
-            if true {
-                panic!("in the task");
-            }
+fn cancelled_between_making_and_first_step_it_gets_to_its_first_await() {
+    let event_loop = EventLoop::new().unwrap();
+    let trace = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&trace);
+    let future = run_coroutine_threadsafe(&event_loop.handle(), || async move {
+        log.lock().unwrap().push("first step");
+        yield_now().await;
+        log.lock().unwrap().push("second step");
+    })
+    .unwrap();
+    event_loop.run_once(Some(Duration::ZERO)).unwrap();
+    assert!(future.running());
+    assert!(future.cancel());
+    // The step stood in the queue before the request.
+    for _ in 0..3 {
+        event_loop.run_once(Some(Duration::ZERO)).unwrap();
+    }
+    assert!(event_loop.all_tasks().is_empty());
+    assert_eq!(*trace.lock().unwrap(), ["first step"]);
+}
+
+#[test]
+fn cancelled_while_it_runs_the_task_hears_of_it_and_cleans_up() {
+    let there = LoopThread::spawn();
+    let (tell, told) = mpsc::channel();
+    let (started, wait) = mpsc::channel();
+    let future = run_coroutine_threadsafe(&there.handle, move || async move {
+        started.send(all_tasks().len()).unwrap();
+        if let Err(cancelled) = catch_cancel(sleep(Duration::from_secs(3600))).await {
+            yield_now().await;
+            tell.send("cleaned up").unwrap();
+            cancelled.resume().await;
+        }
+    })
+    .unwrap();
+    assert_eq!(wait.recv_timeout(SOON.unwrap()), Ok(1));
+    assert!(future.cancel());
+    assert!(matches!(
+        future.result(None),
+        Err(ConcurrentError::Cancelled)
+    ));
+    assert_eq!(told.recv_timeout(SOON.unwrap()), Ok("cleaned up"));
+    let left = run_coroutine_threadsafe(&there.handle, || async { all_tasks().len() }).unwrap();
+    assert_eq!(left.result(SOON).unwrap(), 1, "only the one that asks");
+    assert_eq!(there.reports(), [""; 0]);
+}
+
+#[test]
+fn what_a_cancelled_future_no_longer_wants_is_dropped_or_reported() {
+    let there = LoopThread::spawn();
+    for panics in [false, true] {
+        let (started, wait) = mpsc::channel();
+        let future = run_coroutine_threadsafe(&there.handle, move || async move {
+            started.send(()).unwrap();
+            let caught = catch_cancel(sleep(Duration::from_secs(3600))).await;
+            assert!(!panics, "refuses, and fails: {}", caught.is_err());
+            5
         })
         .unwrap();
-        match future.result(LONG).unwrap_err() {
-            ConcurrentError::Panicked(panicked) => {
-                assert_eq!(panicked.message(), "in the task");
-                assert!(panicked.take_payload().is_some());
-            }
-            other => panic!("{other}"),
-        }
-        fn never() -> std::future::Ready<()> {
-            panic!("while it is made")
-        }
-        let future = run_coroutine_threadsafe(&handle, never).unwrap();
+        wait.recv_timeout(SOON.unwrap()).unwrap();
+        assert!(future.cancel());
         assert!(matches!(
-            future.result(LONG),
-            Err(ConcurrentError::Panicked(_))
+            future.result(None),
+            Err(ConcurrentError::Cancelled)
         ));
+    }
+    let last = run_coroutine_threadsafe(&there.handle, || async {
+        while all_tasks().len() > 1 {
+            yield_now().await;
+        }
     });
+    last.unwrap().result(SOON).unwrap();
+    let reports = there.stop();
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    assert!(
+        reports[0].contains("never retrieved") && reports[0].contains("refuses"),
+        "{reports:?}"
+    );
 }
+
+#[test]
+fn cancelled_when_it_is_done_it_keeps_its_result() {
+    let there = LoopThread::spawn();
+    let future = run_future_threadsafe(&there.handle, async { 5 }).unwrap();
+    assert_eq!(future.result(SOON).unwrap(), 5);
+    assert!(!future.cancel());
+    assert_eq!(future.result(None).unwrap(), 5);
+}
+
+#[test]
+fn cancelled_between_the_tasks_end_and_its_own_nothing_happens_twice() {
+    let event_loop = EventLoop::new().unwrap();
+    let future = run_future_threadsafe(&event_loop.handle(), async { 5 }).unwrap();
+    for _ in 0..2 {
+        event_loop.run_once(Some(Duration::ZERO)).unwrap();
+    }
+    assert!(event_loop.all_tasks().is_empty(), "the task is done");
+    assert!(future.cancel(), "the future is not");
+    event_loop.run_once(Some(Duration::ZERO)).unwrap();
+    event_loop.run_once(Some(Duration::ZERO)).unwrap();
+    assert!(matches!(
+        future.result(None),
+        Err(ConcurrentError::Cancelled)
+    ));
+}
+
+#[test]
+fn a_task_cancelled_on_its_loop_cancels_the_future() {
+    let there = LoopThread::spawn();
+    let future = run_coroutine_threadsafe(&there.handle, || async {
+        current_task().unwrap().cancel();
+        sleep(Duration::from_secs(3600)).await;
+    })
+    .unwrap();
+    assert!(matches!(
+        future.result(SOON),
+        Err(ConcurrentError::Cancelled)
+    ));
+    assert!(future.cancelled());
+}
+
+// Closing, at every position.
 
 #[test]
 fn a_loop_that_closes_resolves_what_it_owes() {
-    // Not begun, and begun.
-    for steps in [0, 1, 3] {
+    // How many iterations the coroutine gets before the loop closes: none, made, stepped, asleep.
+    for iterations in 0..4 {
         let event_loop = EventLoop::new().unwrap();
-        event_loop.set_exception_handler(|_, _| {});
-        let handle = event_loop.handle();
-        let future =
-            run_coroutine_threadsafe(&handle, || async { std::future::pending::<()>().await })
-                .unwrap();
-        for _ in 0..steps {
+        quiet(&event_loop);
+        let held = Arc::new(());
+        let kept = Arc::clone(&held);
+        let future = run_coroutine_threadsafe(&event_loop.handle(), move || async move {
+            let _kept = kept;
+            yield_now().await;
+            sleep(Duration::from_secs(3600)).await;
+        })
+        .unwrap();
+        for _ in 0..iterations {
             event_loop.run_once(Some(Duration::ZERO)).unwrap();
         }
+        assert!(!future.done());
         event_loop.close().unwrap();
+        let gone = future.exception(Some(Duration::ZERO)).unwrap().unwrap();
         assert!(
-            matches!(future.result(LONG), Err(ConcurrentError::LoopGone)),
-            "{steps}"
+            matches!(gone, ConcurrentError::LoopGone),
+            "{iterations}: {gone:?}"
         );
-        let LoopClosed(make) = run_coroutine_threadsafe(&handle, || async { 3 }).unwrap_err();
-        drop(make()); // it came back as it was
+        assert_eq!(Arc::strong_count(&held), 1);
+        assert!(!future.cancel());
     }
+}
+
+#[test]
+fn a_result_that_was_there_when_the_loop_closed_arrives() {
+    let event_loop = EventLoop::new().unwrap();
+    let future = run_future_threadsafe(&event_loop.handle(), async { 5 }).unwrap();
+    for _ in 0..2 {
+        event_loop.run_once(Some(Duration::ZERO)).unwrap();
+    }
+    assert!(!future.done());
+    event_loop.close().unwrap();
+    assert_eq!(future.result(Some(Duration::ZERO)).unwrap(), 5);
+}
+
+#[test]
+fn a_loop_that_nobody_ever_binds_is_gone_too() {
     let unbound = UnboundLoop::new().unwrap();
     let future = run_future_threadsafe(&unbound.handle(), async {}).unwrap();
+    let waiting = future.clone();
+    let waiter = thread::spawn(move || waiting.result(SOON));
     drop(unbound);
     assert!(matches!(
-        future.result(LONG),
+        waiter.join().unwrap(),
         Err(ConcurrentError::LoopGone)
     ));
 }
 
 #[test]
-fn a_wrapper_passes_results_one_way_and_cancellation_the_other() {
+fn cancelled_and_closed_it_stays_cancelled() {
     let event_loop = EventLoop::new().unwrap();
-    let errors = Rc::new(Cell::new(0));
-    let count = Rc::clone(&errors);
-    event_loop.set_exception_handler(move |_, _| count.set(count.get() + 1));
-    event_loop
-        .run_until_complete(async {
-            let (promise, future) = concurrent_future::<u8>();
-            let wrapper = wrap_future_shared(&future);
-            wrapper.cancel();
-            yield_now().await;
-            yield_now().await;
-            assert!(future.cancelled() && promise.is_cancelled());
-
-            // Work that runs is not cancelled, though the wrapper is; its result comes too late for that.
-            let (promise, future) = concurrent_future::<u8>();
-            assert!(promise.set_running_or_notify_cancel());
-            let wrapper = wrap_future_shared(&future);
-            wrapper.cancel();
-            yield_now().await;
-            yield_now().await;
-            assert!(wrapper.cancelled() && future.running());
-            promise.set_result(1).unwrap();
-            yield_now().await;
-            assert_eq!(future.result(None).unwrap(), 1);
-
-            // What is cancelled over there is cancelled here.
-            let (promise, future) = concurrent_future::<u8>();
-            let wrapper = wrap_future_shared(&future);
-            future.cancel();
-            assert!(matches!(wrapper.await, Err(TaskError::Cancelled(_))));
-            drop(promise);
-
-            // And an error is an error.
-            let (promise, future) = concurrent_future::<u8>();
-            drop(promise);
-            let error = wrap_future(future).await.unwrap().unwrap_err();
-            assert!(matches!(error, ConcurrentError::Abandoned));
-        })
-        .unwrap();
+    quiet(&event_loop);
+    let pending = run_future_threadsafe(&event_loop.handle(), std::future::pending::<()>());
+    let running = pending.unwrap();
+    event_loop.run_once(Some(Duration::ZERO)).unwrap();
+    let waiting = run_future_threadsafe(&event_loop.handle(), async {}).unwrap();
+    assert!(running.cancel() && waiting.cancel());
     event_loop.close().unwrap();
-    assert_eq!(errors.get(), 0);
+    assert!(running.cancelled() && waiting.cancelled());
 }
 
 #[test]
-fn virtual_time_waits_for_other_threads() {
-    let event_loop = EventLoop::builder().virtual_clock().build().unwrap();
-    let start = event_loop.time();
-    let (promise, future) = concurrent_future();
-    let wrapper = wrap_future_on(&event_loop, future);
-    let thread = thread::spawn(move || promise.run(|| "from outside"));
-    let value = event_loop.run_until_complete(async move {
-        let slow = create_task(sleep(Duration::from_secs(3600)));
-        let value = wrapper.await.unwrap().unwrap();
-        slow.cancel();
-        value
-    });
-    assert_eq!(value.unwrap(), "from outside");
-    assert_eq!(event_loop.time(), start, "an hour did not pass");
-    thread.join().unwrap();
-    event_loop.close().unwrap();
-}
-
-#[test]
-fn ten_threads_lose_nothing() {
-    const THREADS: usize = 10;
-    const EACH: usize = 1_000;
-    let ran = Arc::new(AtomicUsize::new(0));
-    let settled: usize = with_loop(|handle| {
-        let threads: Vec<_> = (0..THREADS)
-            .map(|thread| {
-                let (handle, ran) = (handle.clone(), Arc::clone(&ran));
+fn threads_that_submit_while_the_loop_closes_all_get_an_answer() {
+    for _ in 0..50 {
+        let unbound = UnboundLoop::new().unwrap();
+        let handle = unbound.handle();
+        let owner = thread::spawn(move || {
+            let event_loop = unbound.bind();
+            quiet(&event_loop);
+            event_loop.run_forever().unwrap();
+            event_loop.close().unwrap();
+        });
+        let submitters: Vec<_> = (0..3)
+            .map(|_| {
+                let handle = handle.clone();
                 thread::spawn(move || {
-                    let futures: Vec<_> = (0..EACH)
-                        .map(|i| {
-                            let ran = Arc::clone(&ran);
-                            run_coroutine_threadsafe(&handle, move || async move {
-                                yield_now().await;
-                                ran.fetch_add(1, Ordering::Relaxed);
-                                (thread, i)
-                            })
-                            .unwrap()
-                        })
-                        .collect();
-                    let mut settled = 0;
-                    for (i, future) in futures.into_iter().enumerate() {
-                        if i % 7 == 0 {
-                            future.cancel();
+                    let (mut done, mut gone) = (0, 0);
+                    loop {
+                        match run_future_threadsafe(&handle, async { yield_now().await }) {
+                            Err(_) => return (done, gone),
+                            Ok(future) => match future.result(SOON) {
+                                Ok(()) => done += 1,
+                                Err(ConcurrentError::LoopGone) => gone += 1,
+                                Err(other) => panic!("{other}"),
+                            },
                         }
-                        match future.result(LONG) {
-                            Ok(value) => assert_eq!(value, (thread, i)),
-                            Err(error) => assert!(error.is_cancelled(), "{error}"),
-                        }
-                        settled += 1;
                     }
-                    settled
                 })
             })
             .collect();
-        threads.into_iter().map(|t| t.join().unwrap()).sum()
-    });
-    assert_eq!(settled, THREADS * EACH);
-    assert!(ran.load(Ordering::Relaxed) >= THREADS * EACH * 6 / 7 - THREADS);
+        handle.stop();
+        owner.join().unwrap();
+        for submitter in submitters {
+            let (_, gone) = submitter.join().unwrap();
+            assert!(gone <= 1, "after one loss every call is refused");
+        }
+    }
 }
 
+// Many.
+
 #[test]
-fn calls_run_on_the_loops_thread_one_at_a_time_in_order() {
-    let order = with_loop(|handle| {
-        let thread_id = run_coroutine_threadsafe(&handle, || async { thread::current().id() })
-            .unwrap()
-            .result(LONG)
-            .unwrap();
-        assert_eq!(Some(thread_id), handle.thread_id());
-        for i in 0..100 {
-            handle
-                .call_soon_threadsafe(move || ORDER.with_borrow_mut(|order| order.push(i)))
-                .unwrap();
+fn ten_threads_times_a_thousand_coroutines_are_all_accounted_for() {
+    const THREADS: usize = 10;
+    const EACH: usize = 1_000;
+    let there = LoopThread::spawn();
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let called_back = Arc::new(AtomicUsize::new(0));
+    struct Mark(Arc<AtomicUsize>);
+    impl Drop for Mark {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
         }
-        thread_local! {
-            static ORDER: RefCell<Vec<i32>> = const { RefCell::new(Vec::new()) };
-        }
-        run_coroutine_threadsafe(&handle, || async {
-            assert!(get_running_loop().is_ok());
-            ORDER.with_borrow(Clone::clone)
+    }
+    let threads: Vec<_> = (0..THREADS)
+        .map(|thread| {
+            let (handle, dropped) = (there.handle.clone(), Arc::clone(&dropped));
+            let called_back = Arc::clone(&called_back);
+            thread::spawn(move || {
+                let futures: Vec<_> = (0..EACH)
+                    .map(|number| {
+                        let mark = Mark(Arc::clone(&dropped));
+                        let future = run_coroutine_threadsafe(&handle, move || async move {
+                            let _mark = mark;
+                            for _ in 0..number % 4 {
+                                yield_now().await;
+                            }
+                            assert!(number % 10 != 3, "as planned");
+                            if number % 10 == 7 {
+                                std::future::pending::<()>().await;
+                            }
+                            thread * EACH + number
+                        })
+                        .unwrap();
+                        let called_back = Arc::clone(&called_back);
+                        future.add_done_callback(move |_| {
+                            called_back.fetch_add(1, Ordering::SeqCst);
+                        });
+                        if number % 10 == 7 {
+                            future.cancel();
+                        }
+                        future
+                    })
+                    .collect();
+                let (mut sum, mut cancelled, mut panicked) = (0, 0, 0);
+                for future in futures {
+                    match future.result(SOON) {
+                        Ok(value) => sum += value,
+                        Err(ConcurrentError::Cancelled) => cancelled += 1,
+                        Err(ConcurrentError::Panicked(_)) => panicked += 1,
+                        Err(other) => panic!("{other}"),
+                    }
+                }
+                (sum, cancelled, panicked)
+            })
         })
-        .unwrap()
-        .result(LONG)
-        .unwrap()
+        .collect();
+    let mut total = 0;
+    for thread in threads {
+        let (sum, cancelled, panicked) = thread.join().unwrap();
+        assert_eq!((cancelled, panicked), (EACH / 10, EACH / 10));
+        total += sum;
+    }
+    let all = THREADS * EACH;
+    let expected: usize = (0..all).filter(|n| n % 10 != 3 && n % 10 != 7).sum();
+    assert_eq!(total, expected);
+    let left = run_coroutine_threadsafe(&there.handle, || async {
+        while all_tasks().len() > 1 {
+            yield_now().await;
+        }
     });
-    assert_eq!(order, (0..100).collect::<Vec<_>>());
+    left.unwrap().result(SOON).unwrap();
+    assert_eq!(dropped.load(Ordering::SeqCst), all);
+    assert_eq!(called_back.load(Ordering::SeqCst), all);
+    assert_eq!(there.stop(), [""; 0]);
 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use loop_bridge::{ConcurrentError, concurrent_future, wrap_future_on};
+use loop_bridge::{concurrent_future, wrap_future_on};
 use loop_core::EventLoop;
 use loop_tasks::LoopFuture;
 
@@ -24,8 +24,8 @@ use crate::{Executor, StillRunning, SubmitError, Work};
 /// let pool = ThreadPoolExecutor::new(2)?;
 /// let in_pool = event_loop.run_in_executor(Some(&pool), || "page".len())?;
 /// let by_default = event_loop.run_in_executor(None, || 6 * 7)?;
-/// assert_eq!(event_loop.run_until_complete(in_pool)??, 4);
-/// assert_eq!(event_loop.run_until_complete(by_default)??, 42);
+/// assert_eq!(event_loop.run_until_complete(in_pool)?, 4);
+/// assert_eq!(event_loop.run_until_complete(by_default)?, 42);
 /// event_loop.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -35,6 +35,10 @@ pub trait LoopExecutorExt {
     ///
     /// The work is submitted here and now, whether the loop runs or not. Cancelling the future
     /// cancels the work if it has not begun, or if the executor can stop it.
+    ///
+    /// Awaiting it is like awaiting a task: a panic is
+    /// [`TaskError::Panicked`](loop_tasks::TaskError::Panicked), and what else kept the work from
+    /// being done is [`TaskError::Failed`](loop_tasks::TaskError::Failed).
     ///
     /// # Errors
     /// [`SubmitError`] with the work.
@@ -54,7 +58,7 @@ pub trait LoopExecutorExt {
         &self,
         executor: Option<&dyn Executor<W::Job>>,
         work: W,
-    ) -> Result<LoopFuture<Result<W::Output, ConcurrentError>>, SubmitError<W>>;
+    ) -> Result<LoopFuture<W::Output>, SubmitError<W>>;
 
     /// Sets what [`run_in_executor`](LoopExecutorExt::run_in_executor) uses when it is told of no
     /// executor. Closing the loop shuts it down without waiting. On a closed loop, nothing
@@ -73,7 +77,7 @@ pub trait LoopExecutorExt {
     /// let pool = ThreadPoolExecutor::builder().thread_name_prefix("mine").build()?;
     /// event_loop.set_default_executor(pool);
     /// let name = event_loop.run_in_executor(None, || std::thread::current().name().map(String::from))?;
-    /// assert_eq!(event_loop.run_until_complete(name)??.as_deref(), Some("mine_0"));
+    /// assert_eq!(event_loop.run_until_complete(name)?.as_deref(), Some("mine_0"));
     /// event_loop.close()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -100,7 +104,7 @@ pub trait LoopExecutorExt {
     /// let event_loop = EventLoop::new()?;
     /// let future = event_loop.run_in_executor(None, || 1)?;
     /// event_loop.run_until_complete(event_loop.shutdown_default_executor(None))??;
-    /// assert_eq!(event_loop.run_until_complete(future)??, 1);
+    /// assert_eq!(event_loop.run_until_complete(future)?, 1);
     /// let refused = event_loop.run_in_executor(None, || 2).unwrap_err();
     /// assert_eq!(refused.to_string(), "Executor shutdown has been called");
     /// event_loop.close()?;
@@ -118,7 +122,7 @@ impl LoopExecutorExt for EventLoop {
         &self,
         executor: Option<&dyn Executor<W::Job>>,
         work: W,
-    ) -> Result<LoopFuture<Result<W::Output, ConcurrentError>>, SubmitError<W>> {
+    ) -> Result<LoopFuture<W::Output>, SubmitError<W>> {
         let Some(default) = DefaultExecutor::of(self) else {
             return Err(SubmitError::LoopClosed(work));
         };

@@ -1,6 +1,7 @@
 //! A blocking function, awaited.
 
-use loop_bridge::ConcurrentError;
+use std::sync::Arc;
+
 use loop_core::get_running_loop;
 use loop_tasks::{Context, LoopFuture, TaskError};
 
@@ -12,8 +13,8 @@ use crate::LoopExecutorExt;
 /// The function is submitted when this is first polled.
 ///
 /// # Errors
-/// [`ConcurrentError`]: the function panicked, or its job was cancelled with the executor.
-/// [`Failed`](ConcurrentError::Failed) with a [`SubmitError`](crate::SubmitError) if the executor
+/// [`TaskError`]: the function panicked, or its job was cancelled with the executor.
+/// [`Failed`](TaskError::Failed) with a [`SubmitError`](crate::SubmitError) if the executor
 /// did not take it.
 ///
 /// # Panics
@@ -43,7 +44,7 @@ use crate::LoopExecutorExt;
 /// event_loop.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub async fn to_thread<F, T>(function: F) -> Result<T, ConcurrentError>
+pub async fn to_thread<F, T>(function: F) -> Result<T, TaskError>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
@@ -58,14 +59,10 @@ where
     drop(event_loop);
     let future = match submitted {
         Ok(future) => future,
-        Err(refused) => return Err(ConcurrentError::failed(refused.map(drop))),
+        Err(refused) => return Err(TaskError::Failed(Arc::new(refused.map(drop)))),
     };
     let _guard = CancelOnDrop(future.clone());
-    match future.await {
-        Ok(outcome) => outcome,
-        Err(TaskError::Cancelled(_)) => Err(ConcurrentError::Cancelled),
-        Err(error) => Err(ConcurrentError::failed(error)),
-    }
+    future.await
 }
 
 /// Takes the job back if nobody awaits it any more. On a future that is done it does nothing.

@@ -10,13 +10,12 @@ use std::thread;
 use std::time::Duration;
 
 use common::{Books, watched};
-use loop_bridge::ConcurrentError;
 use loop_core::EventLoop;
 use loop_executor::{
     CpuPool, Executor, ExecutorExt, Job, LoopExecutorExt, SubmitError, ThreadPoolExecutor,
     to_thread,
 };
-use loop_tasks::{ContextVar, LoopExt, TaskError, create_task, gather, yield_now};
+use loop_tasks::{ContextVar, LoopExt, RunError, TaskError, create_task, gather, yield_now};
 
 fn thread_name() -> String {
     thread::current().name().unwrap().to_owned()
@@ -60,7 +59,7 @@ fn the_outcome_comes_as_one_callback() {
         assert!(future.done());
         event_loop.run_once(Some(Duration::ZERO)).unwrap();
         assert_eq!(*trace.borrow(), ["ready", "first", "callback"]);
-        assert_eq!(event_loop.run_until_complete(future).unwrap().unwrap(), 1);
+        assert_eq!(event_loop.run_until_complete(future).unwrap(), 1);
         event_loop.close().unwrap();
     });
 }
@@ -81,14 +80,14 @@ fn none_is_the_loops_own_pool() {
         });
         let mut names: Vec<String> = jobs
             .into_iter()
-            .map(|job| event_loop.run_until_complete(job).unwrap().unwrap())
+            .map(|job| event_loop.run_until_complete(job).unwrap())
             .collect();
         names.sort();
         assert_eq!(names, ["asyncio_0", "asyncio_1", "asyncio_2"]);
 
         let other = EventLoop::new().unwrap();
         let name = other.run_in_executor(None, thread_name).unwrap();
-        let name = other.run_until_complete(name).unwrap().unwrap();
+        let name = other.run_until_complete(name).unwrap();
         assert_eq!(name, "asyncio_0", "each loop has its own");
         for event_loop in [event_loop, other] {
             event_loop.close().unwrap();
@@ -114,7 +113,7 @@ fn any_pool_will_do() {
             .unwrap()
             .unwrap()
             .into_iter()
-            .map(|result| result.unwrap().unwrap())
+            .map(|result| result.unwrap())
             .collect();
         assert_eq!(results, [1, 2, 3, 4]);
         event_loop.close().unwrap();
@@ -133,7 +132,7 @@ fn five_loops_in_five_threads_share_one_pool() {
                     let job = event_loop
                         .run_in_executor(Some(&pool), move || (number, round))
                         .unwrap();
-                    let result = event_loop.run_until_complete(job).unwrap().unwrap();
+                    let result = event_loop.run_until_complete(job).unwrap();
                     assert_eq!(result, (number, round));
                 }
                 event_loop.close().unwrap();
@@ -152,8 +151,10 @@ fn a_panic_is_the_outcome() {
         let job = event_loop
             .run_in_executor(None, || -> u32 { panic!("no such page") })
             .unwrap();
-        match event_loop.run_until_complete(job).unwrap() {
-            Err(ConcurrentError::Panicked(panic)) => assert_eq!(panic.message(), "no such page"),
+        match event_loop.run_until_complete(job) {
+            Err(RunError::Task(TaskError::Panicked(panic))) => {
+                assert_eq!(panic.message(), "no such page")
+            }
             other => unreachable!("{other:?}"),
         }
         event_loop.close().unwrap();
@@ -265,7 +266,7 @@ fn closing_the_loop_shuts_its_pool_down_without_waiting() {
     let event_loop = EventLoop::new().unwrap();
     event_loop.set_default_executor(Telling(sender));
     let job = event_loop.run_in_executor(None, || 5).unwrap();
-    assert_eq!(event_loop.run_until_complete(job).unwrap().unwrap(), 5);
+    assert_eq!(event_loop.run_until_complete(job).unwrap(), 5);
     assert!(asked.try_recv().is_err());
     event_loop.close().unwrap();
     assert_eq!(asked.try_recv(), Ok((false, false)));
@@ -303,7 +304,7 @@ fn the_loop_goes_on_while_its_pool_shuts_down() {
             shutdown.await
         });
         ended.unwrap().unwrap().unwrap();
-        assert!(event_loop.run_until_complete(job).unwrap().unwrap());
+        assert!(event_loop.run_until_complete(job).unwrap());
         event_loop.close().unwrap();
     });
 }
@@ -332,7 +333,7 @@ fn a_pool_that_does_not_end_in_time_names_its_jobs() {
         assert_eq!(stuck.jobs()[0].place().line(), line);
         assert!(stuck.jobs()[0].running_for().is_some());
         drop(go);
-        assert!(event_loop.run_until_complete(job).unwrap().unwrap());
+        assert!(event_loop.run_until_complete(job).unwrap());
         event_loop.close().unwrap();
     });
 }
@@ -350,7 +351,7 @@ fn virtual_time_stands_still_while_a_thread_works() {
             .unwrap();
         event_loop.call_soon(move || drop(go)).unwrap();
         let before = event_loop.time();
-        assert!(event_loop.run_until_complete(job).unwrap().unwrap());
+        assert!(event_loop.run_until_complete(job).unwrap());
         assert_eq!(event_loop.time(), before);
         event_loop.close().unwrap();
     });
@@ -370,11 +371,7 @@ fn context_travels_with_to_thread_and_not_with_run_in_executor() {
             });
             let event_loop = loop_core::get_running_loop().unwrap();
             let without = event_loop.run_in_executor(None, || USER.get()).unwrap();
-            (
-                there.await.unwrap(),
-                without.await.unwrap().unwrap(),
-                USER.get(),
-            )
+            (there.await.unwrap(), without.await.unwrap(), USER.get())
         });
         assert_eq!(seen.unwrap(), (Some(5), None, Some(5)));
         event_loop.close().unwrap();
@@ -407,7 +404,7 @@ fn to_thread_that_is_cancelled_takes_its_job_back() {
                 task.cancel();
                 assert!(matches!(task.await, Err(TaskError::Cancelled(_))));
                 drop(go);
-                assert!(first.await.unwrap().unwrap());
+                assert!(first.await.unwrap());
             })
             .unwrap();
         let shutdown = event_loop.shutdown_default_executor(None);

@@ -58,22 +58,7 @@ impl TaskBuilder {
         }
     }
 
-    /// Starts a description of a task that counts as made at `place`: for those who make tasks on somebody's behalf.
-    ///
-    /// # Examples
-    /// ```
-    /// use std::panic::Location;
-    /// use loop_core::EventLoop;
-    /// use loop_tasks::{LoopExt, TaskBuilder};
-    /// let event_loop = EventLoop::new()?;
-    /// let here = Location::caller();
-    /// let task = TaskBuilder::at(here).spawn_on(&event_loop, async {})?;
-    /// assert_eq!(task.place(), here);
-    /// event_loop.run_until_complete(task)?;
-    /// # event_loop.close()?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn at(place: &'static Location<'static>) -> TaskBuilder {
+    pub(crate) fn at(place: &'static Location<'static>) -> TaskBuilder {
         TaskBuilder {
             name: None,
             eager: false,

@@ -5,7 +5,9 @@ use std::fmt::Debug;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Wake;
+use std::thread::{self, JoinHandle};
 
+use loop_core::{EventLoop, LoopHandle, UnboundLoop};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -91,5 +93,66 @@ impl Tally {
     pub(crate) fn assert_balanced(&self, made: usize) {
         let clones = self.clones.load(Ordering::SeqCst);
         assert_eq!(self.drops.load(Ordering::SeqCst), made + clones);
+    }
+}
+
+/// Lets the loop keep what it would report to itself.
+pub(crate) fn quiet(event_loop: &EventLoop) {
+    event_loop.set_exception_handler(|_, _| ());
+}
+
+/// A loop in a thread of its own, which is stopped and joined at the end.
+pub(crate) struct LoopThread {
+    pub(crate) handle: LoopHandle,
+    thread: Option<JoinHandle<()>>,
+    reports: Arc<Mutex<Vec<String>>>,
+}
+
+impl LoopThread {
+    pub(crate) fn spawn() -> LoopThread {
+        let unbound = UnboundLoop::new().expect("there are few loops in a test");
+        let handle = unbound.handle();
+        let reports = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&reports);
+        let thread = thread::spawn(move || {
+            let event_loop = unbound.bind();
+            event_loop.set_exception_handler(move |_, context| {
+                let mut log = log.lock().expect("a log that no panic poisons");
+                log.push(format!("{context:?}"));
+            });
+            event_loop.run_forever().expect("it is run once");
+            event_loop.close().expect("it has stopped");
+        });
+        LoopThread {
+            handle,
+            thread: Some(thread),
+            reports,
+        }
+    }
+
+    /// What the exception handler has heard so far.
+    pub(crate) fn reports(&self) -> Vec<String> {
+        let reports = self.reports.lock().expect("a log that no panic poisons");
+        reports.clone()
+    }
+
+    /// Stops and closes the loop and gives everything that its exception handler heard.
+    pub(crate) fn stop(mut self) -> Vec<String> {
+        self.join();
+        self.reports()
+    }
+
+    fn join(&mut self) {
+        self.handle.stop();
+        if let Some(thread) = self.thread.take() {
+            let joined = thread.join();
+            assert!(joined.is_ok() || thread::panicking());
+        }
+    }
+}
+
+impl Drop for LoopThread {
+    fn drop(&mut self) {
+        self.join();
     }
 }
