@@ -20,45 +20,83 @@ use crate::task_core::TaskCore;
 
 /// The cancel hook of a task.
 pub(crate) fn request(task: &AnyFuture, core: &TaskCore) -> bool {
+    if !accept(task, core) {
+        return false;
+    }
+    if core.running.get() {
+        core.armed.set(true);
+    } else {
+        direct(task.clone());
+    }
+    true
+}
+
+/// Counts a request. `false`: the task is done and refuses it.
+fn accept(task: &AnyFuture, core: &TaskCore) -> bool {
     if task.header().state.get().has(State::SETTLED | State::LOST) {
         return false;
     }
     core.requests.set(core.requests.get().saturating_add(1));
-    if core.running.get() {
-        core.armed.set(true);
-    } else {
-        direct(task, core);
-    }
     true
 }
 
 /// At the end of a step with a request armed: the task is suspended now, so the request can go somewhere.
 pub(crate) fn pass_on(task: &AnyFuture, core: &TaskCore) {
     core.armed.set(false);
-    direct(task, core);
+    direct(task.clone());
 }
 
-/// Sends a request where a suspended task's requests go.
-fn direct(task: &AnyFuture, core: &TaskCore) {
-    let only = core
-        .waits
-        .borrow_mut()
-        .only()
-        .map(|wait| wait.target.clone());
-    match only {
-        // No borrow is held: the target's hook may come back here.
-        Some(target) if target.cancel() => {
-            if let Some(wait) = core.waits.borrow_mut().only() {
-                wait.passed = true;
-            }
+/// Sends a request where a suspended task's requests go. From task to task in a loop: a chain of awaits may be longer
+/// than the stack.
+fn direct(mut task: AnyFuture) {
+    // Tasks that await each other in a circle: the walk meets this mark again, which moves on ever more rarely.
+    let (mut mark, mut walked, mut far) = (task.address(), 0u32, 1u32);
+    while let Some(core) = task.task() {
+        let Some(target) = core
+            .waits
+            .borrow_mut()
+            .only()
+            .map(|wait| wait.target.clone())
+        else {
+            return interrupt(&task, core);
+        };
+        let Some(next) = target.task() else {
+            // No borrow is held: the target's hook may come back here.
+            return passed(core, target.cancel());
+        };
+        let accepted = accept(&target, next);
+        passed(core, accepted);
+        if !accepted {
+            return;
         }
-        // It refused, so it is done or will be without further ado, and a step is on its way.
-        Some(_) => core.armed.set(true),
-        None => {
-            core.armed.set(true);
-            step::schedule(task);
+        if next.running.get() {
+            return next.armed.set(true);
         }
+        if target.address() == mark {
+            return interrupt(&target, next);
+        }
+        walked += 1;
+        if walked == far {
+            (mark, walked, far) = (target.address(), 0, far.saturating_mul(2));
+        }
+        task = target;
     }
+}
+
+/// The task's one wait has accepted a request, or refused it: then it is done or will be without further ado, and a
+/// step is on its way.
+fn passed(core: &TaskCore, accepted: bool) {
+    if !accepted {
+        core.armed.set(true);
+    } else if let Some(wait) = core.waits.borrow_mut().only() {
+        wait.passed = true;
+    }
+}
+
+/// Schedules an interrupt at the await where a suspended task stands.
+fn interrupt(task: &AnyFuture, core: &TaskCore) {
+    core.armed.set(true);
+    step::schedule(task);
 }
 
 /// Gives a request back to a task whose await passed it on and was dropped before it came to anything.
