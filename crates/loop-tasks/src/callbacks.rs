@@ -13,6 +13,11 @@ use crate::step;
 /// Somebody who waits for many futures and tells them apart by a number: a gather, a group.
 pub(crate) trait Listener: 'static {
     fn done(&self, index: u32, future: &AnyFuture);
+
+    /// Whether it listens for this gather.
+    fn is_of(&self, _: &AnyFuture) -> bool {
+        false
+    }
 }
 
 /// One callback of a future.
@@ -43,12 +48,17 @@ impl Callbacks {
     pub(crate) fn add(&mut self, callback: Callback) -> u32 {
         let id = self.next;
         self.next = id.wrapping_add(1);
+        self.keep(id, callback);
+        id
+    }
+
+    #[inline]
+    fn keep(&mut self, id: u32, callback: Callback) {
         if self.first.is_none() && self.more.is_none() {
             self.first = Some((id, callback));
         } else {
             self.more.get_or_insert_default().push((id, callback));
         }
-        id
     }
 
     /// Takes a callback out; the caller drops it when nothing is borrowed.
@@ -62,6 +72,24 @@ impl Callbacks {
         Some(more.remove(at).1)
     }
 
+    /// Takes what tells a gather out; the caller drops it when nothing is borrowed.
+    pub(crate) fn remove_those_of(&mut self, gather: &AnyFuture) -> Vec<Callback> {
+        let mut removed = Vec::new();
+        let mut kept = Callbacks {
+            next: self.next,
+            ..Callbacks::default()
+        };
+        let more = self.more.take().into_iter().flat_map(|more| *more);
+        for (id, callback) in self.first.take().into_iter().chain(more) {
+            match &callback {
+                Callback::Tell(listener, _) if listener.is_of(gather) => removed.push(callback),
+                _ => kept.keep(id, callback),
+            }
+        }
+        *self = kept;
+        removed
+    }
+
     pub(crate) fn get(&self, id: u32) -> Option<&Callback> {
         let more = self.more.iter().flat_map(|more| more.iter());
         let mut all = self.first.iter().chain(more);
@@ -71,6 +99,22 @@ impl Callbacks {
 
     pub(crate) fn len(&self) -> usize {
         usize::from(self.first.is_some()) + self.more.as_ref().map_or(0, |more| more.len())
+    }
+}
+
+impl IntoIterator for Callbacks {
+    type Item = Callback;
+    type IntoIter = std::vec::IntoIter<Callback>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        let more = self.more.into_iter().flat_map(|more| *more);
+        let all: Vec<Callback> = self
+            .first
+            .into_iter()
+            .chain(more)
+            .map(|(_, callback)| callback)
+            .collect();
+        all.into_iter()
     }
 }
 

@@ -31,6 +31,7 @@ use loop_core::{ExceptionContext, LoopRef};
 
 use crate::callbacks::Callbacks;
 use crate::error::TaskError;
+use crate::quiet::quietly;
 use crate::recycle;
 use crate::state::State;
 use crate::task_core::TaskCore;
@@ -91,7 +92,7 @@ pub(crate) trait Kind: Sized + 'static {
     const SETTLES_ITSELF: bool = false;
 
     /// Lets go of what refers back to this cell: its loop is closed.
-    fn disband(&self) {}
+    fn disband(&self, _: &AnyFuture) {}
 }
 
 #[repr(C)]
@@ -182,7 +183,7 @@ fn cancel<T: 'static, K: Kind>(this: &AnyFuture) -> bool {
 
 fn disband<T: 'static, K: Kind>(this: &AnyFuture) {
     // SAFETY: as in `cancel`.
-    unsafe { cell::<T, K>(this.0) }.kind.disband();
+    unsafe { cell::<T, K>(this.0) }.kind.disband(this);
 }
 
 /// # Safety
@@ -421,10 +422,13 @@ impl AnyFuture {
         } else {
             "Future"
         };
-        let context = ExceptionContext::new(format!("{what} exception was never retrieved"))
-            .exception(self.failure().unwrap_or_default())
-            .task(format!("{self:?}"))
+        let mut context = ExceptionContext::new(format!("{what} exception was never retrieved"))
             .place(Some(header.place));
+        // What the error says of itself is foreign code, in the middle of a drop.
+        match quietly(|| (self.failure().unwrap_or_default(), format!("{self:?}"))) {
+            Ok((text, description)) => context = context.exception(text).task(description),
+            Err(panic) => context = context.exception(format!("(its Debug panicked: {panic})")),
+        }
         header.owner.event_loop().call_exception_handler(&context);
     }
 

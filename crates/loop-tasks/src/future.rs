@@ -383,6 +383,12 @@ impl AnyFuture {
         callback.is_some()
     }
 
+    /// Forgets what tells this gather of it.
+    pub(crate) fn silence(&self, gather: &AnyFuture) {
+        let callbacks = self.header().callbacks.borrow_mut().remove_those_of(gather);
+        drop(callbacks);
+    }
+
     #[inline]
     pub(crate) fn is_settled(&self) -> bool {
         self.header().state.get().has(State::SETTLED)

@@ -1,7 +1,7 @@
 //! Many results in one future.
 
 use std::cell::{Cell, RefCell};
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 
 use loop_core::EventLoop;
@@ -10,7 +10,7 @@ use crate::any_future::AnyLoopFuture;
 use crate::callbacks::{Callback, Listener};
 use crate::cell::{AnyFuture, Kind};
 use crate::ensure::EnsureFuture;
-use crate::error::TaskError;
+use crate::error::{Panicked, TaskError};
 use crate::future::{LoopFuture, cancelled_failure};
 use crate::state::State;
 use crate::table::Tasks;
@@ -97,10 +97,11 @@ where
 /// The general form: waits for futures of any types, and asks `collect` what came of them.
 ///
 /// `collect` is called with `Some(index)` whenever a child is done, in the order in which that becomes known, and
-/// may settle the gather early; when all are done and it has not, it is called with `None` and must.
+/// may settle the gather early; when all are done and it has not, it is called with `None` and must. If it does not,
+/// or panics, that is the outcome: [`TaskError::Panicked`].
 ///
 /// # Panics
-/// If no loop is running in this thread and none is current, or if `collect(None)` gives `None`.
+/// If no loop is running in this thread and none is current.
 ///
 /// # Ordering
 /// As [`gather`].
@@ -377,9 +378,10 @@ impl Kind for GatherKind {
         accepted
     }
 
-    fn disband(&self) {
-        let children = self.children.take();
-        drop(children);
+    fn disband(&self, this: &AnyFuture) {
+        for child in self.children.take() {
+            child.silence(this);
+        }
     }
 }
 
@@ -390,15 +392,28 @@ struct Gathering<R, C> {
     left: Cell<usize>,
     requested: Rc<Cell<bool>>,
     slot: Cell<Option<usize>>,
-    collect: C,
+    /// Until it is settled: it holds the children, and they hold this as long as they are not done.
+    collect: RefCell<Option<C>>,
 }
 
 impl<R: 'static, C: Collect<R>> Gathering<R, C> {
+    /// Asks for an outcome. That runs foreign code, if only to clone a value: its panic is an outcome too, for
+    /// somebody waits for one.
+    fn ask(
+        &self,
+        question: impl FnOnce(&C) -> Option<Result<R, TaskError>>,
+    ) -> Option<Result<R, TaskError>> {
+        let collect = self.collect.borrow();
+        let collect = collect.as_ref()?;
+        catch_unwind(AssertUnwindSafe(|| question(collect)))
+            .unwrap_or_else(|panic| Some(Err(TaskError::Panicked(Panicked::new(panic)))))
+    }
+
     fn settle(&self, outcome: Result<R, TaskError>) {
-        let Some(outer) = self.outer.take() else {
+        let (Some(outer), Some(collect)) = (self.outer.take(), self.collect.take()) else {
             return;
         };
-        let failed = self.collect.failed(&outcome);
+        let failed = collect.failed(&outcome);
         outer.finish(
             outcome,
             if failed {
@@ -408,7 +423,7 @@ impl<R: 'static, C: Collect<R>> Gathering<R, C> {
             },
         );
         if let Some(slot) = self.slot.take() {
-            Tasks::of(&outer.any().header().owner).release_gather(slot);
+            Tasks::of(&outer.any().header().owner).release_cycle(slot);
         }
     }
 }
@@ -420,16 +435,23 @@ impl<R: 'static, C: Collect<R>> Listener for Gathering<R, C> {
             child.mark_retrieved(); // The gather has spoken: nobody will look at this one.
             return;
         }
-        if let Some(outcome) = self.collect.child(index as usize) {
+        if let Some(outcome) = self.ask(|collect| collect.child(index as usize)) {
             self.settle(outcome);
         } else if self.left.get() == 0 {
             let outcome = if self.requested.get() {
-                Err(cancelled_failure())
+                Some(Err(cancelled_failure()))
             } else {
-                self.collect.all()
+                self.ask(|collect| Some(collect.all()))
             };
-            self.settle(outcome);
+            if let Some(outcome) = outcome {
+                self.settle(outcome);
+            }
         }
+    }
+
+    fn is_of(&self, outer: &AnyFuture) -> bool {
+        let own = self.outer.borrow();
+        own.as_ref().is_some_and(|own| own.any().is(outer))
     }
 }
 
@@ -457,11 +479,12 @@ fn start<R: 'static>(
         left: Cell::new(order.len()),
         requested,
         slot: Cell::new(None),
-        collect,
+        collect: RefCell::new(Some(collect)),
     });
     if order.is_empty() {
-        let outcome = gathering.collect.all();
-        gathering.settle(outcome);
+        if let Some(outcome) = gathering.ask(|collect| Some(collect.all())) {
+            gathering.settle(outcome);
+        }
         return outer;
     }
     let mut done = Vec::new();
@@ -482,7 +505,7 @@ fn start<R: 'static>(
     if !outer.done() {
         gathering
             .slot
-            .set(Some(Tasks::of(&owner).keep_gather(outer.any().clone())));
+            .set(Some(Tasks::of(&owner).keep_cycle(outer.any().clone())));
     }
     outer
 }

@@ -132,6 +132,7 @@ impl Link {
             let wait = core.waits.borrow_mut().remove(wait);
             if wait.is_some_and(|wait| wait.passed) && self.future.was_cancelled() {
                 if current::is_current(&task) {
+                    self.future.mark_retrieved();
                     cancel::raise();
                     return Ended::Interrupted;
                 }
@@ -160,7 +161,11 @@ impl Link {
                 let Some(core) = task.task() else { return };
                 let wait = core.waits.borrow_mut().remove(wait);
                 // A request that the future has answered with a value is answered.
-                let settled = self.future.header().state.get().has(State::SETTLED);
+                let settled = self.future.is_settled();
+                if settled && core.absorbing.get() {
+                    // It is on its way to a task that was cancelled in the meantime: nobody will ever look.
+                    self.future.mark_retrieved();
+                }
                 if wait.is_some_and(|wait| wait.passed) && (!settled || self.future.was_cancelled())
                 {
                     cancel::give_back(&task, core);

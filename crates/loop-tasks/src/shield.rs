@@ -1,11 +1,14 @@
 //! Waiting for a future without being able to cancel it.
 
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+
 use crate::callbacks::Callback;
 use crate::cell::{AnyFuture, Kind};
 use crate::ensure::EnsureFuture;
+use crate::error::{Panicked, TaskError};
 use crate::future::LoopFuture;
 use crate::state::State;
-use crate::table;
+use crate::table::{self, Tasks};
 
 struct Shield;
 
@@ -18,6 +21,11 @@ impl Kind for Shield {
         }
         table::settle_cancelled(this);
         true
+    }
+
+    fn disband(&self, this: &AnyFuture) {
+        let callbacks = this.header().callbacks.take();
+        drop(callbacks);
     }
 }
 
@@ -54,7 +62,7 @@ impl Kind for Shield {
 /// ```
 #[track_caller]
 pub fn shield<A: EnsureFuture<Output: Clone>>(awaitable: A) -> LoopFuture<A::Output> {
-    let place = std::panic::Location::caller();
+    let place = Location::caller();
     let event_loop = match loop_core::get_event_loop() {
         Ok(event_loop) => event_loop,
         Err(error) => panic!("{error} shield needs a loop that is running or current"),
@@ -63,29 +71,37 @@ pub fn shield<A: EnsureFuture<Output: Clone>>(awaitable: A) -> LoopFuture<A::Out
     if inner.done() {
         return inner;
     }
-    let outer = LoopFuture::with_kind(&event_loop.loop_ref(), Shield, place);
+    let owner = event_loop.loop_ref();
+    let outer = LoopFuture::with_kind(&owner, Shield, place);
     let token = inner.listen({
-        let (inner, outer) = (inner.clone(), outer.clone());
-        Callback::Call(Box::new(move |_| {
+        let outer = outer.clone();
+        Callback::Call(Box::new(move |inner| {
+            let inner: LoopFuture<A::Output> = LoopFuture::from_typed(inner.typed());
             if outer.cancelled() {
                 inner.mark_retrieved();
             } else if inner.cancelled() {
                 outer.cancel();
             } else {
                 let failed = inner.failed();
-                let outcome = inner.extract(Some(A::Output::clone));
-                outer.finish(
-                    outcome,
-                    if failed {
-                        State::FAILED
-                    } else {
-                        State::default()
-                    },
-                );
+                // A clone is foreign code: if it panics, that is what becomes of the guarded future.
+                let outcome =
+                    catch_unwind(AssertUnwindSafe(|| inner.extract(Some(A::Output::clone))));
+                let (outcome, failed) = match outcome {
+                    Ok(outcome) => (outcome, failed),
+                    Err(panic) => (Err(TaskError::Panicked(Panicked::new(panic))), true),
+                };
+                let bits = if failed {
+                    State::FAILED
+                } else {
+                    State::default()
+                };
+                outer.finish(outcome, bits);
             }
         }))
     });
-    outer.listen(Callback::Call(Box::new(move |_| {
+    let slot = Tasks::of(&owner).keep_cycle(outer.any().clone());
+    outer.listen(Callback::Call(Box::new(move |outer| {
+        Tasks::of(&outer.header().owner).release_cycle(slot);
         if !inner.done() {
             inner.remove_done_callback(token);
         }

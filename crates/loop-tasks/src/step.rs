@@ -5,12 +5,13 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 
-use loop_core::{EventLoop, Job};
+use loop_core::{EventLoop, ExceptionContext, Job};
 
 use crate::cancel;
 use crate::cell::AnyFuture;
 use crate::current::{self, Stand};
 use crate::error::{Panicked, TaskError};
+use crate::quiet::quietly;
 use crate::state::State;
 use crate::table::{self, Tasks};
 
@@ -138,30 +139,34 @@ pub(crate) fn abandon() -> Option<AnyFuture> {
 /// Makes a panic the outcome of the task that it ended.
 pub(crate) fn finish_panicked(task: &AnyFuture, panic: Box<dyn Any + Send>) {
     // What is left of the coroutine goes first; if that panics as well, the first panic is the outcome.
-    drop(drop_future_as(task));
+    let _ = drop_future_as(task);
     if task.header().state.get().has(State::SETTLED) {
         // The panic came from a drop after the task was settled: there is nobody to tell but the handler.
-        let context = loop_core::ExceptionContext::new("Exception in a drop after a task was done")
-            .exception(Panicked::new(panic).message())
-            .task(format!("{task:?}"));
-        task.header()
-            .owner
-            .event_loop()
-            .call_exception_handler(&context);
-        return;
+        return report_drop(task, Panicked::new(panic).message());
     }
-    finish(
-        task,
-        TaskError::Panicked(Panicked::new(panic)),
-        State::FAILED,
-    );
+    // What this replaces may be an output, whose drop may panic too: that must not keep the task from being done.
+    let error = TaskError::Panicked(Panicked::new(panic));
+    let replaced = quietly(|| task.fail(error));
+    done(task, State::FAILED);
+    if let Err(text) = replaced {
+        report_drop(task, &text);
+    }
+}
+
+fn report_drop(task: &AnyFuture, text: &str) {
+    let header = task.header();
+    let context = ExceptionContext::new("Exception in a drop after a task was done")
+        .exception(text)
+        .task(format!("{task:?}"))
+        .place(Some(header.place));
+    header.owner.event_loop().call_exception_handler(&context);
 }
 
 /// Drops the coroutine of a task as that task.
-pub(crate) fn drop_future_as(task: &AnyFuture) -> Result<(), Box<dyn Any + Send>> {
+pub(crate) fn drop_future_as(task: &AnyFuture) -> Result<(), String> {
     let stand = Stand::enter(task);
     let absorbing = task.task().map(|core| core.absorbing.replace(true));
-    let result = catch_unwind(AssertUnwindSafe(|| task.drop_future()));
+    let result = quietly(|| task.drop_future());
     if let (Some(core), Some(absorbing)) = (task.task(), absorbing) {
         core.absorbing.set(absorbing);
     }

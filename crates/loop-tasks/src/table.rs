@@ -11,7 +11,8 @@ use slab::Slab;
 
 use crate::builder::TaskBuilder;
 use crate::cell::{AnyFuture, Errors, Typed};
-use crate::error::{Panicked, TaskError};
+use crate::error::TaskError;
+use crate::quiet::quietly;
 use crate::state::State;
 use crate::step;
 use crate::task_core::TaskCore;
@@ -22,8 +23,8 @@ pub(crate) struct Tasks {
     slots: RefCell<Slab<AnyFuture>>,
     /// How many tasks the loop has had.
     born: Cell<u64>,
-    /// Unsettled gathers: each is part of a cycle of references that only closing the loop breaks.
-    gathers: RefCell<Slab<AnyFuture>>,
+    /// Unsettled gathers and shields: each is part of a cycle of references that only closing the loop breaks.
+    cycles: RefCell<Slab<AnyFuture>>,
     factory: RefCell<Option<Factory>>,
 }
 
@@ -94,13 +95,14 @@ impl Tasks {
         drop(old);
     }
 
-    pub(crate) fn keep_gather(&self, gather: AnyFuture) -> usize {
-        self.gathers.borrow_mut().insert(gather)
+    /// Keeps an unsettled gather or shield, until it is released or the loop is closed.
+    pub(crate) fn keep_cycle(&self, future: AnyFuture) -> usize {
+        self.cycles.borrow_mut().insert(future)
     }
 
-    pub(crate) fn release_gather(&self, slot: usize) {
-        let gather = self.gathers.borrow_mut().try_remove(slot);
-        drop(gather);
+    pub(crate) fn release_cycle(&self, slot: usize) {
+        let future = self.cycles.borrow_mut().try_remove(slot);
+        drop(future);
     }
 }
 
@@ -125,36 +127,28 @@ impl Runtime for Tasks {
 
     fn close(&self) {
         for task in self.unfinished() {
-            let header = task.header();
-            let context = ExceptionContext::new("Task was destroyed but it is pending!")
-                .task(format!("{task:?}"))
-                .place(Some(header.place));
-            header.owner.event_loop().call_exception_handler(&context);
-            header.state.set(header.state.get() | State::LOST);
-            if let Err(panic) = step::drop_future_as(&task) {
-                let context = ExceptionContext::new("Exception while a pending task was dropped")
-                    .exception(Panicked::new(panic).message())
-                    .task(format!("{task:?}"));
-                header.owner.event_loop().call_exception_handler(&context);
-            }
-            let callbacks = header.callbacks.take();
-            drop(callbacks);
+            lose(&task);
             if let Some(core) = task.task() {
                 self.remove(core.key);
             }
+            let owner = task.header().owner.clone();
+            drop_quietly(&owner, task);
         }
         loop {
-            let gather = {
-                let mut gathers = self.gathers.borrow_mut();
-                let slot = gathers.iter().next().map(|(slot, _)| slot);
-                slot.map(|slot| gathers.remove(slot))
+            let future = {
+                let mut cycles = self.cycles.borrow_mut();
+                let slot = cycles.iter().next().map(|(slot, _)| slot);
+                slot.map(|slot| cycles.remove(slot))
             };
-            let Some(gather) = gather else { break };
-            gather
-                .header()
-                .state
-                .set(gather.header().state.get() | State::LOST);
-            gather.disband();
+            let Some(future) = future else { break };
+            let header = future.header();
+            if !future.is_settled() {
+                header.state.set(header.state.get() | State::LOST);
+            }
+            let owner = header.owner.clone();
+            let disbanded = quietly(|| future.disband());
+            report_drop(&owner, disbanded);
+            drop_quietly(&owner, future);
         }
     }
 
@@ -163,6 +157,39 @@ impl Runtime for Tasks {
             .iter()
             .map(|task| format!("{task:?}"))
             .collect()
+    }
+}
+
+/// Reports an unfinished task whose loop is closed, and drops what it holds.
+fn lose(task: &AnyFuture) {
+    let header = task.header();
+    let report = |context: ExceptionContext| {
+        let context = context.task(format!("{task:?}")).place(Some(header.place));
+        header.owner.event_loop().call_exception_handler(&context);
+    };
+    report(ExceptionContext::new(
+        "Task was destroyed but it is pending!",
+    ));
+    header.state.set(header.state.get() | State::LOST);
+    if let Err(text) = step::drop_future_as(task) {
+        let message = "Exception while a pending task was dropped";
+        report(ExceptionContext::new(message).exception(text));
+    }
+    for callback in header.callbacks.take() {
+        drop_quietly(&header.owner, callback);
+    }
+}
+
+/// Drops something of the user's while the loop is closed: a panic must not keep the rest.
+fn drop_quietly<T>(owner: &LoopRef, value: T) {
+    report_drop(owner, quietly(|| drop(value)));
+}
+
+fn report_drop(owner: &LoopRef, dropped: Result<(), String>) {
+    if let Err(text) = dropped {
+        let message = "Exception in a drop while the event loop was closed";
+        let context = ExceptionContext::new(message).exception(text);
+        owner.event_loop().call_exception_handler(&context);
     }
 }
 
