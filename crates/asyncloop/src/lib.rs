@@ -70,7 +70,8 @@ pub use loop_tasks::{
     NotActive, Panicked, ReturnWhen, RunError, Sleep, Task, TaskBuilder, TaskError, TaskGroup,
     Timeout, Waited, YieldNow, all_tasks, as_completed, catch_cancel, create_task, current_task,
     eager_task_factory, ensure_future, gather, gather_with, shield, sleep, sleep_result,
-    sleep_until, timeout, timeout_at, try_create_task, try_gather, wait, wait_for, yield_now,
+    sleep_until, timeout, timeout_at, try_create_task, try_gather, try_gather_with, wait, wait_for,
+    yield_now,
 };
 #[doc(alias = "InvalidStateError")]
 pub use loop_tasks::{InvalidState, NotReady};

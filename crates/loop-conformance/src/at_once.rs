@@ -2,11 +2,10 @@
 
 use std::rc::Rc;
 
-use loop_sync::{
-    Barrier, Condition, Event, GetNowaitError, LifoQueue, Lock, PriorityQueue, PutNowaitError,
-    Queue, Semaphore,
+use asyncloop::{
+    Barrier, Condition, Event, GetNowaitError, LifoQueue, Lock, LoopExt, PriorityQueue,
+    PutNowaitError, Queue, Semaphore,
 };
-use loop_tasks::LoopExt;
 
 use crate::failure::Failure;
 use crate::machine::Machine;

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use loop_tasks::{
+use asyncloop::{
     AnyTask, Cancelled, TaskBuilder, Timeout, catch_cancel, current_task, sleep, wait_for,
 };
 

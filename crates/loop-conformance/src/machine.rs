@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use loop_core::{EventLoop, LoopError, set_event_loop};
-use loop_tasks::{AnyTask, LoopExt, LoopFuture, RunError, gather_with};
+use asyncloop::{
+    AnyTask, EventLoop, LoopError, LoopExt, LoopFuture, RunError, gather_with, set_event_loop,
+};
 
 use crate::program::{Body, Name, Program};
 use crate::table::{Table, state};

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use loop_tasks::{
+use asyncloop::{
     GroupError, ReturnWhen, TaskError, TaskGroup, as_completed, try_gather_with, wait,
 };
 

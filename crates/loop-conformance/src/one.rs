@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use loop_tasks::{TaskBuilder, TaskError, shield, wait_for};
+use asyncloop::{TaskBuilder, TaskError, shield, wait_for};
 
 use crate::body::Scope;
 use crate::failure::Failure;

@@ -1,6 +1,6 @@
 //! How a body ends before its last op, and what a handler of a `try` can take.
 
-use loop_tasks::{Cancelled, TaskError};
+use asyncloop::{Cancelled, TaskError};
 
 use crate::failure::Failure;
 use crate::program::Name;

@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use loop_core::{Handle, TimerHandle};
-use loop_sync::{Barrier, Condition, Event, Lock, Queue, Semaphore};
-use loop_tasks::{LoopFuture, TaskGroup, Timeout};
+use asyncloop::{
+    Barrier, Condition, Event, Handle, Lock, LoopFuture, Queue, Semaphore, TaskGroup, Timeout,
+    TimerHandle,
+};
 
 use crate::failure::Failure;
 use crate::program::Name;
