@@ -83,3 +83,61 @@ impl Line {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use loop_core::EventLoop;
+    use loop_tasks::{LoopExt, LoopFuture};
+
+    use super::Line;
+
+    /// Against a vector, with every operation in every situation that some thousand random steps come to.
+    #[test]
+    fn is_a_queue_with_removal() {
+        let event_loop = EventLoop::new().unwrap();
+        let mut line = Line::default();
+        let mut model: Vec<(usize, LoopFuture<()>, bool)> = Vec::new();
+        let mut seed = 1_u64;
+        let mut random = move |below: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            usize::try_from(seed >> 33).unwrap() % below
+        };
+        for _ in 0..20_000 {
+            match random(8) {
+                0..3 => {
+                    let future = event_loop.create_future();
+                    model.push((line.push(future.clone()), future, false));
+                }
+                3..5 if !model.is_empty() => {
+                    let (key, future, _) = model.remove(random(model.len()));
+                    assert!(line.remove(key).same(&future));
+                }
+                5 if !model.is_empty() => {
+                    model[random(model.len())].1.cancel();
+                }
+                6 => {
+                    let given = line.next_asleep();
+                    let asleep = |(_, future, given): &&mut (_, LoopFuture<()>, bool)| {
+                        !*given && !future.done()
+                    };
+                    let expected = model.iter_mut().find(asleep).map(|entry| {
+                        entry.2 = true;
+                        entry.1.clone()
+                    });
+                    assert_eq!(given.is_some(), expected.is_some());
+                    if let (Some(given), Some(expected)) = (given, expected) {
+                        assert!(given.same(&expected));
+                        given.set_result(()).unwrap();
+                    }
+                }
+                _ => {
+                    assert_eq!(line.len(), model.len());
+                    let same = line.iter().zip(&model).all(|(a, (_, b, _))| a.same(b));
+                    assert!(same && line.iter().count() == model.len());
+                    assert_eq!(line.first().is_some(), !model.is_empty());
+                }
+            }
+        }
+        event_loop.close().unwrap();
+    }
+}
