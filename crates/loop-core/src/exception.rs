@@ -231,10 +231,12 @@ pub(crate) fn report_of(level: tracing::Level, loop_id: u64, text: &str) {
     }
 }
 
-/// Drops something of the user's that may panic in its drop, even with something that panics in its drop: that one
-/// is leaked, for there would be no end to it.
+/// Drops something of the user's that may panic in its drop, and then what it panicked with. If that panics in its
+/// own drop, too, the result is leaked: there would be no end to it.
 pub(crate) fn drop_quietly<T>(value: T) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value)))
+        && let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(panic)))
+    {
         std::mem::forget(panic);
     }
 }

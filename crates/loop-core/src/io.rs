@@ -114,11 +114,18 @@ impl IoRegistry {
             return;
         }
         self.rearm();
-        let result = sys::wait(&mut self.poll, &mut self.events, wait);
-        if let Err(error) = result {
+        loop {
+            let Err(error) = sys::wait(&mut self.poll, &mut self.events, wait) else {
+                return;
+            };
             self.events.clear();
             if error.kind() != io::ErrorKind::Interrupted {
-                tracing::error!(%error, "polling for I/O events failed");
+                return tracing::error!(%error, "polling for I/O events failed");
+            }
+            // A look is simply repeated: whoever looks must see. A wait ends early, since how long it still is has
+            // to be asked anew.
+            if wait != Some(Duration::ZERO) {
+                return;
             }
         }
     }
