@@ -73,6 +73,9 @@ impl EventLoop {
         let io = core.io.borrow_mut().take();
         if let Some(io) = io {
             self.drop_each(io.into_callbacks());
+            if !core.is_forked() {
+                core.shared.set_poll_waker(None);
+            }
         }
         loop {
             let extension = core.extensions.borrow_mut().pop();

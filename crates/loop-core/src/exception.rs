@@ -58,6 +58,12 @@ impl ExceptionContext {
     }
 
     /// Adds the text of the panic or error.
+    ///
+    /// # Examples
+    /// ```
+    /// let context = loop_core::ExceptionContext::new("it broke").exception("text");
+    /// assert_eq!(context.exception.as_deref(), Some("text"));
+    /// ```
     #[must_use]
     pub fn exception(mut self, text: impl Into<String>) -> Self {
         self.exception = Some(text.into());
@@ -65,6 +71,12 @@ impl ExceptionContext {
     }
 
     /// Adds the callback that it happened in.
+    ///
+    /// # Examples
+    /// ```
+    /// let context = loop_core::ExceptionContext::new("it broke").callback("text");
+    /// assert_eq!(context.callback.as_deref(), Some("text"));
+    /// ```
     #[must_use]
     pub fn callback(mut self, text: impl Into<String>) -> Self {
         self.callback = Some(text.into());
@@ -72,6 +84,12 @@ impl ExceptionContext {
     }
 
     /// Adds the task that it happened to.
+    ///
+    /// # Examples
+    /// ```
+    /// let context = loop_core::ExceptionContext::new("it broke").task("text");
+    /// assert_eq!(context.task.as_deref(), Some("text"));
+    /// ```
     #[must_use]
     pub fn task(mut self, text: impl Into<String>) -> Self {
         self.task = Some(text.into());
@@ -79,6 +97,13 @@ impl ExceptionContext {
     }
 
     /// Adds the place that made the task or scheduled the callback.
+    ///
+    /// # Examples
+    /// ```
+    /// let here = std::panic::Location::caller();
+    /// let context = loop_core::ExceptionContext::new("it broke").place(Some(here));
+    /// assert!(context.to_string().starts_with("it broke\nmade at "));
+    /// ```
     #[must_use]
     pub fn place(mut self, place: Option<&'static Location<'static>>) -> Self {
         self.place = place;
@@ -129,7 +154,8 @@ impl EventLoop {
     /// Sets what is told of panics in callbacks, outcomes that nobody took, and tasks that were lost.
     ///
     /// By default they go to [`default_exception_handler`](Self::default_exception_handler). A handler that panics
-    /// is reported there too, together with what it was told.
+    /// is reported there too, together with what it was told. It is given the loop: one that holds an `EventLoop`
+    /// of its own keeps it open.
     ///
     /// # asyncio
     /// `loop.set_exception_handler(handler)`; `None` is [`reset_exception_handler`](Self::reset_exception_handler).

@@ -96,7 +96,7 @@ impl IoRegistry {
     pub(crate) fn new(shared: &Shared) -> io::Result<IoRegistry> {
         let poll = Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), WAKER)?;
-        let _ = shared.poll_waker.set(waker);
+        shared.set_poll_waker(Some(waker));
         Ok(IoRegistry {
             poll,
             events: Events::with_capacity(EVENTS),

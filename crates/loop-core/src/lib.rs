@@ -31,14 +31,17 @@
 //! # Embedding
 //! A game, a GUI or a language runtime has a main loop of its own. It calls [`EventLoop::run_once`], or the steps
 //! one by one ([`poll_events`](EventLoop::poll_events), [`process_events`](EventLoop::process_events),
-//! [`process_ready`](EventLoop::process_ready)), asks for the [`next_deadline`](EventLoop::next_deadline), and is
-//! told by the [wake hook](LoopHandle::set_wake_hook) when another thread has posted something. A layer that runs
-//! coroutines of its own implements [`Runtime`].
+//! [`process_ready`](EventLoop::process_ready)), asks whether it [has something ready](EventLoop::has_ready) and for
+//! the [`next_deadline`](EventLoop::next_deadline), and is told by the [wake hook](LoopHandle::set_wake_hook) when
+//! another thread has posted something. A layer that runs coroutines of its own implements [`Runtime`].
 //!
 //! # Invariants
 //! - Callbacks are called in one place, in step 4, on the loop's thread, and nothing of the loop is borrowed then.
-//! - A panic in a callback ends at the loop: the exception handler hears of it and the next callback runs.
+//! - A panic in a callback, or in the drop of one, ends at the loop: the exception handler hears of it and the next
+//!   callback runs.
 //! - A call that a [`LoopHandle`] accepts runs before the loop has closed; one that it refuses comes back.
+//! - A sleeping loop hears of every message, and a host of every first one: no wake-up is lost.
+//! - A forked child does not touch what it shares with its parent.
 //!
 //! # Not here
 //! Futures and tasks are `loop-tasks`; blocking on results from other threads is `loop-bridge`; sockets and streams

@@ -20,6 +20,9 @@ use crate::EventLoop;
 ///
 /// Every `FnOnce()` is passed as a [`Call`]; a layer above the loop (the tasks) implements this for the step of a
 /// task, which says more about itself than a closure can and is handed the loop instead of having to look for it.
+///
+/// # Examples
+/// See [`LoopRef::schedule`](crate::LoopRef::schedule).
 pub trait Job: 'static {
     /// Runs it, on the loop's thread, in step 4 of an iteration.
     fn run(self, event_loop: &EventLoop);
@@ -190,5 +193,19 @@ impl SendJob {
 
     pub(crate) fn into_inner(self) -> RawJob {
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The ready queue holds one for every callback.
+    #[test]
+    fn a_job_is_three_words_and_holds_two() {
+        assert_eq!(size_of::<RawJob>(), 3 * size_of::<usize>());
+        assert!(fits::<Call<[usize; 2]>>());
+        assert!(!fits::<Call<[u8; 17]>>());
+        assert!(!fits::<Call<u128>>() || align_of::<u128>() <= align_of::<usize>());
     }
 }

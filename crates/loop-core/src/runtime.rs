@@ -13,9 +13,15 @@ use crate::waker::WakeKey;
 ///
 /// A loop has at most one, set by [`LoopRef::runtime_or_init`]. `loop-tasks` is one; an embedder that brings its
 /// own writes another.
+///
+/// # Examples
+/// See [`LoopRef::runtime_or_init`].
 pub trait Runtime: Any {
-    /// Somebody called a waker made by [`LoopRef::waker`] for this key, which may be stale. Runs on the loop's
-    /// thread: at once if the call was made there, in step 3 of an iteration if it came from another thread.
+    /// Somebody called a waker made by [`LoopRef::waker`] for this key, which may be stale, or even that of a loop
+    /// which had this loop's number before. Runs on the loop's thread: at once if the call was made there while the
+    /// loop was running, in step 3 of an iteration otherwise.
+    ///
+    /// A panic goes to the exception handler in the second case, and to whoever called the waker in the first.
     fn wake(&self, key: WakeKey);
 
     /// A job unwound with this panic. Returns it if it was none of the runtime's business.

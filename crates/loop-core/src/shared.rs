@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::{Thread, ThreadId};
 use std::time::Instant;
 
@@ -32,8 +32,9 @@ pub(crate) struct Shared {
     pub(crate) mailbox: Mailbox<Message>,
     /// The thread that the loop is bound to.
     pub(crate) thread: OnceLock<Thread>,
-    /// How to wake the loop when it sleeps in its poller; without descriptors it parks its thread.
-    pub(crate) poll_waker: OnceLock<mio::Waker>,
+    /// How to wake the loop when it sleeps in its poller; without descriptors it parks its thread. Gone when the
+    /// loop has closed: handles may be kept for ever, and descriptors are scarce.
+    poll_waker: Mutex<Option<mio::Waker>>,
     /// Results that will come from outside the loop: virtual time must not jump past them.
     pub(crate) external: AtomicUsize,
     pub(crate) epoch: Instant,
@@ -72,7 +73,7 @@ impl Shared {
             index: u16::try_from(entry.key()).ok()?,
             mailbox: Mailbox::new(),
             thread: OnceLock::new(),
-            poll_waker: OnceLock::new(),
+            poll_waker: Mutex::new(None),
             external: AtomicUsize::new(0),
             epoch: clock::system_now(),
             virtual_now: AtomicU64::new(if virtual_clock { EPOCH } else { 0 }),
@@ -80,6 +81,15 @@ impl Shared {
         });
         entry.insert(Arc::clone(&shared));
         Some(shared)
+    }
+
+    /// Sets, or takes away, the way to wake the loop from its poll.
+    pub(crate) fn set_poll_waker(&self, waker: Option<mio::Waker>) {
+        let mut poll_waker = self
+            .poll_waker
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *poll_waker = waker;
     }
 
     /// Takes it out of the table; wakers that still name it do nothing from now on.
@@ -118,9 +128,13 @@ impl Shared {
 
     #[cold]
     fn wake(&self) {
-        if let Some(waker) = self.poll_waker.get()
-            && let Err(error) = waker.wake()
-        {
+        // Locked by one poster at a time, the one that found the loop asleep.
+        let poll_waker = self.poll_waker.lock();
+        let woken = poll_waker
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .map_or(Ok(()), mio::Waker::wake);
+        if let Err(error) = woken {
             // The message is in the box, so this is a delay and not a loss; but nobody should look for it long.
             let text = format!("the event loop could not be woken from its poll: {error}");
             report_of(tracing::Level::ERROR, self.id, &text);

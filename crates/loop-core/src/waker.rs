@@ -58,6 +58,9 @@ impl WakeKey {
     }
 
     /// The slot.
+    ///
+    /// # Examples
+    /// See [`new`](WakeKey::new).
     #[must_use]
     #[inline]
     pub fn slot(self) -> usize {
@@ -65,6 +68,9 @@ impl WakeKey {
     }
 
     /// Which use of the slot, modulo 2^20.
+    ///
+    /// # Examples
+    /// See [`new`](WakeKey::new).
     #[must_use]
     #[inline]
     pub fn generation(self) -> u32 {
