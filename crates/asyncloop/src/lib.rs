@@ -38,8 +38,8 @@ mod runner;
 /// `concurrent.futures`: waiting for many futures in a thread that may block.
 pub use loop_bridge as concurrent;
 pub use loop_bridge::{
-    BlockingGuard, ConcurrentError, ConcurrentFuture, IntoLoopFuture, JobPanicked, Promise,
-    ThreadsafeHandle, WouldDeadlock, call_soon_threadsafe, concurrent_future,
+    BlockingGuard, ConcurrentError, ConcurrentFuture, IntoLoopFuture, JobPanicked, LoopThread,
+    Promise, ThreadsafeHandle, WouldDeadlock, call_soon_threadsafe, concurrent_future,
     run_coroutine_threadsafe, run_future_threadsafe, wrap_future, wrap_future_on,
 };
 #[doc(alias("asyncio", "SelectorEventLoop"))]

@@ -1,7 +1,7 @@
 //! Bridges between event loops and threads.
 //!
-//! The problem: one thread does the work, another wants its outcome. The wanting side may be a
-//! thread that can block, or a task that must not.
+//! The problem: one thread does the work, another wants its outcome. Each side may be a thread that
+//! can block, or a loop that must not.
 //!
 //! A *[`ConcurrentFuture`]* is the outcome, seen by those who want it: they block on it with a
 //! timeout, leave a callback, await it, or cancel it. Its *[`Promise`]* is the same outcome, seen
@@ -21,17 +21,38 @@
 //!
 //! Threads wait for many with [`wait`] and [`as_completed`].
 //!
-//! Into a loop leads [`LoopHandle::call_soon_threadsafe`](loop_core::LoopHandle::call_soon_threadsafe); the
-//! [`call_soon_threadsafe`] of this crate gives a handle to take the call back with, from any thread.
+//! *Into a loop* leads [`run_coroutine_threadsafe`]: from any thread, with a concurrent future of
+//! the result. [`LoopHandle::call_soon_threadsafe`](loop_core::LoopHandle::call_soon_threadsafe)
+//! sends a callback; the [`call_soon_threadsafe`] of this crate gives a handle to take it back
+//! with. [`LoopThread`] is a loop in a thread of its own.
 //!
-//! A thread asks a loop to run a coroutine with [`run_coroutine_threadsafe`]; a task awaits what a thread owes with
-//! [`wrap_future`].
+//! *Out of a loop* leads [`wrap_future`]: it makes a future of this thread's loop out of a
+//! concurrent one, which is then awaited, gathered and cancelled like a task.
+//!
+//! ```
+//! use loop_bridge::{LoopThread, run_coroutine_threadsafe, wrap_future};
+//! use loop_core::EventLoop;
+//! use loop_tasks::{LoopExt, TaskError};
+//!
+//! let side = LoopThread::spawn("side")?;
+//! let event_loop = EventLoop::new()?;
+//! let handle = side.handle().clone();
+//! let sum = event_loop.run_until_complete(async move {
+//!     let there = run_coroutine_threadsafe(&handle, || async { 40 }).unwrap();
+//!     Ok::<_, TaskError>(wrap_future(there).await? + 2)
+//! })??;
+//! assert_eq!(sum, 42);
+//! # event_loop.close()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! # Invariants
-//! - Every future ends: a promise that is dropped settles it, a panic is an outcome.
+//! - Every future ends: a promise that is dropped settles it, a panic is an outcome, and a loop
+//!   that closes resolves what it owes.
 //! - A future ends once, and each callback runs once.
 //! - No code of a caller (callback, waker, hook, `clone`, destructor) runs under a lock.
 //! - A wait that can only end by what its own thread would have to do is refused, not begun.
+//! - Tasks and futures of a loop never leave its thread: what travels is a number.
 //!
 //! # Not here
 //! Pools of threads: they make promises, and keep them.
@@ -45,6 +66,7 @@ mod error;
 mod future;
 mod guard;
 mod handle;
+mod loop_thread;
 mod panicked;
 mod promise;
 mod shared;
@@ -60,6 +82,7 @@ pub use crate::error::{ConcurrentError, InvalidState, WouldDeadlock};
 pub use crate::future::ConcurrentFuture;
 pub use crate::guard::BlockingGuard;
 pub use crate::handle::{ThreadsafeHandle, call_soon_threadsafe};
+pub use crate::loop_thread::LoopThread;
 pub use crate::panicked::JobPanicked;
 pub use crate::promise::{Promise, concurrent_future, guarded_future};
 pub use crate::state::FutureState;

@@ -1,13 +1,18 @@
 //! What several test files need: a log that catches reports, and a waker that counts.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::cell::RefCell;
 use std::fmt::Debug;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Wake;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
+use loop_bridge::run_coroutine_threadsafe;
 use loop_core::{EventLoop, LoopHandle, UnboundLoop};
+use loop_tasks::{all_tasks, yield_now};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -96,6 +101,25 @@ impl Tally {
     }
 }
 
+/// A loop whose exception handler keeps what it hears.
+pub(crate) fn watched_loop() -> (EventLoop, Rc<RefCell<Vec<String>>>) {
+    let event_loop = EventLoop::new().expect("there are few loops in a test");
+    let reports = Rc::new(RefCell::new(Vec::new()));
+    let log = Rc::clone(&reports);
+    event_loop.set_exception_handler(move |_, context| {
+        log.borrow_mut().push(format!("{context:?}"));
+    });
+    (event_loop, reports)
+}
+
+/// Runs so many iterations, none of which waits.
+pub(crate) fn turn(event_loop: &EventLoop, times: u32) {
+    for _ in 0..times {
+        let turned = event_loop.run_once(Some(Duration::ZERO));
+        turned.expect("it is open and not running");
+    }
+}
+
 /// Lets the loop keep what it would report to itself.
 pub(crate) fn quiet(event_loop: &EventLoop) {
     event_loop.set_exception_handler(|_, _| ());
@@ -128,6 +152,19 @@ impl LoopThread {
             thread: Some(thread),
             reports,
         }
+    }
+
+    /// Waits until the loop has no task left.
+    pub(crate) fn finish_tasks(&self) {
+        let alone = run_coroutine_threadsafe(&self.handle, || async {
+            while all_tasks().len() > 1 {
+                yield_now().await;
+            }
+        });
+        let waited = alone
+            .expect("it is open")
+            .result(Some(Duration::from_secs(10)));
+        waited.expect("every task ends");
     }
 
     /// What the exception handler has heard so far.
