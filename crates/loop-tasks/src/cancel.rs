@@ -20,6 +20,10 @@ use crate::task_core::TaskCore;
 
 /// The cancel hook of a task.
 pub(crate) fn request(task: &AnyFuture, core: &TaskCore) -> bool {
+    if core.asking.get() {
+        interrupt(task, core);
+        return true;
+    }
     if !accept(task, core) {
         return false;
     }
@@ -61,8 +65,11 @@ fn direct(mut task: AnyFuture) {
             return interrupt(&task, core);
         };
         let Some(next) = target.task() else {
-            // No borrow is held: the target's hook may come back here.
-            return passed(core, target.cancel());
+            // No borrow is held: the hook of a gather comes back here for its children, of which this task may be one.
+            core.asking.set(true);
+            let accepted = target.cancel();
+            core.asking.set(false);
+            return passed(core, accepted);
         };
         let accepted = accept(&target, next);
         passed(core, accepted);
@@ -72,7 +79,7 @@ fn direct(mut task: AnyFuture) {
         if next.running.get() {
             return next.armed.set(true);
         }
-        if target.address() == mark {
+        if target.address() == mark || next.asking.get() {
             return interrupt(&target, next);
         }
         walked += 1;

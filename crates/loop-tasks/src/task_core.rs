@@ -30,6 +30,8 @@ pub(crate) struct TaskCore {
     pub(crate) running: Cell<bool>,
     /// A request for cancellation that has not gone anywhere yet.
     pub(crate) armed: Cell<bool>,
+    /// What it waits for is being asked to cancel: a request that comes back meanwhile has gone round in a circle.
+    pub(crate) asking: Cell<bool>,
     /// A request on its way to a frame, inside a poll.
     pub(crate) interrupt: Cell<bool>,
     /// What is being dropped is dropped by an interrupt, which stands for every request.
@@ -52,6 +54,7 @@ impl TaskCore {
             scheduled: Cell::new(false),
             running: Cell::new(false),
             armed: Cell::new(false),
+            asking: Cell::new(false),
             interrupt: Cell::new(false),
             absorbing: Cell::new(false),
             frame_pending: Cell::new(false),

@@ -102,6 +102,40 @@ fn a_circle_of_awaits_can_be_cancelled() {
 }
 
 #[test]
+fn a_circle_that_goes_through_gathers_can_be_cancelled() {
+    for length in [1, 2, 3, 20] {
+        run(async move {
+            let links: Rc<RefCell<Vec<Task<()>>>> = Rc::default();
+            let gathers: Rc<RefCell<Vec<_>>> = Rc::default();
+            for n in 0..length {
+                let (inner, kept) = (Rc::clone(&links), Rc::clone(&gathers));
+                let task = create_task(async move {
+                    let next = inner.borrow()[(n + 1) % length].clone();
+                    let other = create_task(pending::<()>());
+                    let all = gather([&next, &other, &next]);
+                    kept.borrow_mut().push(all.clone());
+                    let _ = all.await;
+                });
+                links.borrow_mut().push(task);
+            }
+            yields(2).await;
+            let first = links.borrow()[0].clone();
+            assert!(first.cancel());
+            yields(3 * length + 3).await;
+            assert!(
+                links.borrow().iter().all(|task| task.cancelled()),
+                "{length}"
+            );
+            assert_eq!(all_tasks().len(), 1, "{length}");
+            for all in gathers.take() {
+                assert!(all.result().expect("its children are done").is_err());
+            }
+            links.take();
+        });
+    }
+}
+
+#[test]
 fn a_cancellation_goes_through_gathers_of_gathers() {
     run(async {
         let leaf = create_task(pending::<()>());
