@@ -18,7 +18,7 @@ use crate::EventLoop;
 
 /// Something that the loop can run once.
 ///
-/// Every `FnOnce()` is passed as a [`Call`]; a layer above the loop (the tasks) implements this for the step of a
+/// Every `FnOnce()` is passed as one; a layer above the loop (the tasks) implements this for the step of a
 /// task, which says more about itself than a closure can and is handed the loop instead of having to look for it.
 ///
 /// # Examples

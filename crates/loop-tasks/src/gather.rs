@@ -62,10 +62,10 @@ where
 /// Waits for all of them and gives their values in the order given, or the first error as soon as there is one.
 ///
 /// After an error the other children go on. A child that is cancelled or panics makes the gather fail with that. For
-/// the rest see [`gather`].
+/// the rest see [`gather`](fn@gather).
 ///
 /// # Panics
-/// As [`gather`].
+/// As [`gather`](fn@gather).
 ///
 /// # asyncio
 /// `asyncio.gather(*aws)`.
@@ -104,7 +104,7 @@ where
 /// If no loop is running in this thread and none is current.
 ///
 /// # Ordering
-/// As [`gather`].
+/// As [`gather`](fn@gather).
 ///
 /// # Examples
 /// ```
@@ -178,7 +178,7 @@ pub fn try_gather_with<V: 'static, E: 'static>(
 
 /// Waits for awaitables of different types and gives a tuple of their outcomes, each a `Result<_, TaskError>`.
 ///
-/// Otherwise as [`gather`](fn@gather).
+/// Otherwise as [`gather`](fn@gather)(fn@gather).
 ///
 /// # asyncio
 /// `asyncio.gather(a, b, c, return_exceptions=True)`.

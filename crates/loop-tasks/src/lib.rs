@@ -2,7 +2,7 @@
 //!
 //! A *coroutine* is any Rust future; it need not be `Send`. A [`Task`] runs one on a loop: a *step* of it is a ready
 //! callback, from the await where it stands to the next. A [`LoopFuture`] is a result that somebody will set; a task
-//! is one too. [`gather`], [`wait`](wait()), [`as_completed`] wait for many; [`timeout`], [`wait_for`], [`shield`]
+//! is one too. [`gather`](gather()), [`wait`](wait()), [`as_completed`] wait for many; [`timeout`], [`wait_for`], [`shield`]
 //! limit and protect.
 //!
 //! ```
