@@ -123,7 +123,9 @@ pub(crate) fn with_running<R>(f: impl FnOnce(&Rc<Core>) -> R) -> Option<R> {
 
 /// Enters a loop that is bound to this thread.
 pub(crate) fn bind(core: &Rc<Core>) {
-    BOUND.with_borrow_mut(|bound| {
+    // In a thread that is ending the list may be gone: what that thread sends to the loop takes the mailbox then.
+    let _ = BOUND.try_with(|bound| {
+        let mut bound = bound.borrow_mut();
         bound.retain(|(_, core)| core.strong_count() > 0);
         bound.push((core.shared.id, Rc::downgrade(core)));
     });

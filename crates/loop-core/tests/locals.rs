@@ -106,7 +106,6 @@ fn the_api_may_be_called_by_a_thread_local_destructor() {
     }
     for touch_first in [false, true] {
         let drops = in_a_thread(move |drops| {
-            let handle = EventLoop::new().unwrap().handle();
             let late: Box<dyn FnMut()> = Box::new(move || {
                 assert!(get_running_loop().is_err());
                 let _ = get_event_loop();
@@ -116,17 +115,26 @@ fn the_api_may_be_called_by_a_thread_local_destructor() {
                 event_loop
                     .call_soon(move || {
                         count.fetch_add(1, Ordering::Relaxed);
-                        get_running_loop().unwrap().stop();
+                        let running = get_running_loop().unwrap();
+                        let stop = running.handle();
+                        running
+                            .handle()
+                            .call_soon_threadsafe(move || stop.stop())
+                            .unwrap();
                     })
                     .unwrap();
                 event_loop.run_forever().unwrap();
                 set_event_loop(None);
             });
+            // The first thread-local to be used is the last to go, or the first: what the loop keeps in others may be
+            // there or not.
+            let mut late = Some(late);
             if touch_first {
-                LATE.set(Some(OnDrop(late)));
-                set_event_loop(None);
-            } else {
-                set_event_loop(None);
+                LATE.set(late.take().map(OnDrop));
+            }
+            let handle = EventLoop::new().unwrap().handle();
+            set_event_loop(None);
+            if let Some(late) = late {
                 LATE.set(Some(OnDrop(late)));
             }
             handle
