@@ -257,12 +257,28 @@ pub(crate) fn report_of(level: tracing::Level, loop_id: u64, text: &str) {
     }
 }
 
-/// Drops something of the user's that may panic in its drop, and then what it panicked with. If that panics in its
-/// own drop, too, the result is leaked: there would be no end to it.
-pub(crate) fn drop_quietly<T>(value: T) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value)))
-        && let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(panic)))
-    {
-        std::mem::forget(panic);
+/// Drops something of a user's whose destructor may panic, and lets no panic out.
+///
+/// What it panicked with is dropped in the same way. If those go on to panic when they are dropped, the eighth is
+/// leaked: there may be no end to it.
+///
+/// # Examples
+/// ```
+/// struct Bomb;
+/// impl Drop for Bomb {
+///     fn drop(&mut self) {
+///         std::panic::panic_any("no luck");
+///     }
+/// }
+/// loop_core::drop_quietly(Bomb);
+/// ```
+pub fn drop_quietly<T>(value: T) {
+    let mut panicked = catch_unwind(AssertUnwindSafe(|| drop(value)));
+    for _ in 0..7 {
+        let Err(payload) = panicked else { return };
+        panicked = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+    }
+    if let Err(payload) = panicked {
+        std::mem::forget(payload);
     }
 }

@@ -360,3 +360,21 @@ fn what_a_panicking_callback_scheduled_stays_scheduled() {
     assert_eq!(trace.take(), ["soon", "later"]);
     assert_eq!(reports.take().len(), 1);
 }
+
+/// Panics with another of its kind when it is dropped, without end.
+struct Endless;
+
+static DROPS: AtomicUsize = AtomicUsize::new(0);
+
+impl Drop for Endless {
+    fn drop(&mut self) {
+        DROPS.fetch_add(1, Ordering::Relaxed);
+        panic_any(Endless);
+    }
+}
+
+#[test]
+fn what_panics_without_end_when_it_is_dropped_is_given_up() {
+    loop_core::drop_quietly(Endless);
+    assert_eq!(DROPS.load(Ordering::Relaxed), 8);
+}

@@ -9,6 +9,7 @@ use loop_bridge::{
     BlockingGuard, ConcurrentError, ConcurrentFuture, JobPanicked, Promise, WouldDeadlock,
     concurrent_future, guarded_future,
 };
+use loop_core::drop_quietly;
 
 /// Work to be done once, somewhere else.
 ///
@@ -236,11 +237,9 @@ pub(crate) fn contain<R>(code: impl FnOnce() -> R) -> Option<R> {
         Err(payload) => {
             let panic = JobPanicked::new(payload);
             tracing::error!(panic = panic.message(), "panic in the destructor of a job");
-            // The payload may panic in turn when it goes, and that one may have no end: forget
-            // what cannot even be dropped.
+            // The payload may panic in turn when it goes.
             if let Some(payload) = panic.take_payload() {
-                let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
-                dropped.unwrap_or_else(std::mem::forget);
+                drop_quietly(payload);
             }
             None
         }
