@@ -19,7 +19,9 @@ use std::sync::Arc;
 pub enum PoolError {
     /// The number of workers is 0.
     InvalidWorkers,
-    /// The operating system refused a thread to a pool that starts all of them at once.
+    /// The number of jobs after which a process is replaced is 0.
+    InvalidMaxTasksPerChild,
+    /// The operating system refused what the pool needs from the start: a thread, a descriptor.
     Spawn(io::Error),
 }
 
@@ -27,7 +29,10 @@ impl fmt::Display for PoolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PoolError::InvalidWorkers => f.write_str("max_workers must be greater than 0"),
-            PoolError::Spawn(error) => write!(f, "the system refused a thread: {error}"),
+            PoolError::InvalidMaxTasksPerChild => f.write_str("max_tasks_per_child must be >= 1"),
+            PoolError::Spawn(error) => {
+                write!(f, "the system refused what the pool needs: {error}")
+            }
         }
     }
 }
@@ -36,7 +41,7 @@ impl Error for PoolError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             PoolError::Spawn(error) => Some(error),
-            PoolError::InvalidWorkers => None,
+            PoolError::InvalidWorkers | PoolError::InvalidMaxTasksPerChild => None,
         }
     }
 }

@@ -220,7 +220,7 @@ where
 }
 
 /// A guard in a box is a guard.
-struct Boxed(Box<dyn BlockingGuard>);
+pub(crate) struct Boxed(pub(crate) Box<dyn BlockingGuard>);
 
 impl BlockingGuard for Boxed {
     fn check(&self, timeout: Option<Duration>) -> Result<(), WouldDeadlock> {

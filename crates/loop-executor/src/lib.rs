@@ -60,6 +60,8 @@ mod executor;
 mod job;
 mod map;
 mod on_loop;
+#[cfg(all(unix, feature = "process"))]
+mod process;
 mod sync;
 mod thread_pool;
 mod thread_pool_builder;
@@ -74,11 +76,29 @@ pub use crate::executor::{Executor, ExecutorExt};
 pub use crate::job::Job;
 pub use crate::map::Map;
 pub use crate::on_loop::LoopExecutorExt;
+#[cfg(all(unix, feature = "process"))]
+pub use crate::process::{
+    call::{Call, CallJob, Calls},
+    function::{ProcessFn, call_registered},
+    job_error::{BreakCause, BrokenProcessPool, JobError, RemotePanic, WorkerDied, WorkerPhase},
+    map::ProcessMap,
+    pool::ProcessPoolExecutor,
+    settings::ProcessPoolBuilder,
+    worker::worker_main,
+};
 pub use crate::thread_pool::ThreadPoolExecutor;
 pub use crate::thread_pool_builder::ThreadPoolBuilder;
 pub use crate::to_thread::to_thread;
 pub use crate::unfinished::{StillRunning, UnfinishedJob};
 pub use crate::work::Work;
+
+/// What the macros of this crate write into other crates.
+#[cfg(all(unix, feature = "process"))]
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::process::function::Registered;
+    pub use inventory;
+}
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -142,3 +142,59 @@ pub(crate) fn thread_names() -> Vec<String> {
     names.sort();
     names
 }
+
+/// How many descriptors this process has open.
+pub(crate) fn open_descriptors() -> usize {
+    // The one that looks is not counted, before or after.
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// The state of a process as the system tells it in a letter, and its parent; `None` if it is gone.
+pub(crate) fn process_state(pid: u32) -> Option<(char, u32)> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name of the program stands in parentheses, and may hold anything.
+    let mut rest = stat.rsplit_once(')')?.1.split_whitespace();
+    let state = rest.next()?.chars().next()?;
+    Some((state, rest.next()?.parse().ok()?))
+}
+
+/// The children of this process, with their states.
+pub(crate) fn children() -> Vec<(u32, char)> {
+    let mut children = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse() else {
+            continue;
+        };
+        if let Some((state, parent)) = process_state(pid)
+            && parent == std::process::id()
+        {
+            children.push((pid, state));
+        }
+    }
+    children
+}
+
+/// Sends a signal to a process of ours.
+pub(crate) fn signal(pid: u32, name: &str) {
+    let signal = match name {
+        "KILL" => rustix::process::Signal::KILL,
+        "SEGV" => rustix::process::Signal::SEGV,
+        "STOP" => rustix::process::Signal::STOP,
+        "CONT" => rustix::process::Signal::CONT,
+        other => unreachable!("{other}"),
+    };
+    let pid = rustix::process::Pid::from_raw(pid as i32).unwrap();
+    // It may be gone already.
+    let _ = rustix::process::kill_process(pid, signal);
+}
+
+/// Waits until something is so, which another process or thread is about to bring about.
+pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
+    for _ in 0..100_000 {
+        if is() {
+            return;
+        }
+        std::thread::park_timeout(Duration::from_micros(200));
+    }
+    panic!("it never came: {what}");
+}
