@@ -27,7 +27,7 @@
 //! | [`loop-core`](loop_core) | the loop: callbacks, timers, descriptors, calls from other threads |
 //! | [`loop-tasks`](loop_tasks) | futures, tasks, cancellation |
 //! | [`loop-bridge`](loop_bridge) | between threads: `run_coroutine_threadsafe`, `wrap_future`, blocking futures |
-//! | [`loop-executor`](loop_executor) | pools: `run_in_executor`, `to_thread` |
+//! | [`loop-executor`](loop_executor) | pools: threads, processors, processes; `run_in_executor`, `to_thread` |
 //! | [`loop-sync`](loop_sync) | locks, events, conditions, semaphores, barriers, queues for the tasks of one loop |
 
 #![forbid(unsafe_code)]
@@ -48,6 +48,12 @@ pub use loop_core::{
     ExceptionContext, External, Handle, InvalidDelay, Job, LoopBuilder, LoopClosed, LoopError,
     LoopHandle, LoopRef, NoCurrentLoop, NoRunningLoop, Stuck, TimerHandle, UnboundLoop,
     get_event_loop, get_running_loop, panic_message, seconds, set_event_loop,
+};
+#[cfg(all(unix, feature = "process"))]
+pub use loop_executor::{
+    BreakCause, BrokenProcessPool, Call, CallJob, Calls, JobError, ProcessFn, ProcessMap,
+    ProcessPoolBuilder, ProcessPoolExecutor, RemotePanic, WorkerDied, WorkerPhase, call_registered,
+    process_fn, worker_main, worker_test,
 };
 pub use loop_executor::{
     CpuPool, Executor, ExecutorExt, LoopExecutorExt, PoolError, StillRunning, SubmitError,

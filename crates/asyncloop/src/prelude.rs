@@ -8,3 +8,5 @@ pub use crate::{
     run_coroutine_threadsafe, set_event_loop, shield, sleep, timeout, to_thread, try_create_task,
     try_gather, wait, wait_for, wrap_future, yield_now,
 };
+#[cfg(all(unix, feature = "process"))]
+pub use crate::{ProcessPoolExecutor, process_fn, worker_main};

@@ -20,7 +20,9 @@
 //! ```
 //!
 //! Work that waits (files, a blocking library) belongs in a *[`ThreadPoolExecutor`]*, work that
-//! computes in a *[`CpuPool`]*. Somebody else's pool fits in through [`Executor`].
+//! computes in a *[`CpuPool`]*. Work that may crash, or that must be stopped from outside, belongs
+//! in a process of its own: a `ProcessPoolExecutor` (feature `process`, on by default, Unix) runs
+//! functions that were declared with `process_fn!`. Somebody else's pool fits in through [`Executor`].
 //!
 //! On a loop, the outcome is a future to await: [`run_in_executor`](LoopExecutorExt::run_in_executor) with a pool, or with
 //! the loop's own; [`to_thread`] for short.

@@ -26,9 +26,6 @@ const SCALE: f64 = 0.1;
 /// How much slower a program runs again that was wrong in its times alone: the machine was busy.
 const SLOWER: f64 = 3.0;
 
-/// Programs that are not written yet, and what each waits for.
-const NOT_YET: &[(&str, &str)] = &[("seed_34_executor_processes", "the process pool")];
-
 /// Makes a test of each program, and the list of all of them.
 macro_rules! programs {
     ($($name:ident)*) => {
@@ -83,12 +80,6 @@ programs! {
 
 /// Runs a program and fails with all that is wrong with it.
 fn hold(name: &str) {
-    if !source(name).exists() {
-        let excuse = NOT_YET.iter().find(|(program, _)| *program == name);
-        let (_, reason) = excuse.unwrap_or_else(|| panic!("{} is missing", source(name).display()));
-        println!("{name} is not written yet: it waits for {reason}");
-        return;
-    }
     let contract = Contract::read(&name["seed_".len()..]);
     let mut faults = faults(name, &contract, SCALE);
     if !faults.is_empty() && faults.iter().all(Fault::is_about_time) {
@@ -143,19 +134,5 @@ fn every_contract_has_a_test_and_every_program_a_contract() {
     assert_eq!(contracts, tested);
     assert_eq!(tested.len(), 36);
     let written = names("examples", "seed_", ".rs");
-    assert_eq!(
-        written.difference(&tested).collect::<Vec<_>>(),
-        Vec::<&String>::new()
-    );
-}
-
-#[test]
-fn only_programs_that_are_not_written_are_excused() {
-    for (name, reason) in NOT_YET {
-        assert!(PROGRAMS.contains(name), "there is no program {name}");
-        assert!(
-            !source(name).exists(),
-            "{name} is written: it no longer waits for {reason}"
-        );
-    }
+    assert_eq!(written, tested);
 }

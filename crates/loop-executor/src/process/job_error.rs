@@ -417,8 +417,8 @@ impl fmt::Display for BrokenProcessPool {
             }
             BreakCause::NotAWorker { what } => write!(
                 f,
-                "its workers do not become workers ({what}): call loop_executor::worker_main() in the first line of \
-                 `main`; in a test file, write loop_executor::worker_test!() once"
+                "its workers do not become workers ({what}): call `worker_main()` in the first line of \
+                 `main`; in a test file, write `worker_test!();` once"
             ),
             BreakCause::Spawn(error) => write!(f, "the system would not start a worker: {error}"),
             BreakCause::Initializer(message) => {

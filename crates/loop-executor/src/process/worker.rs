@@ -73,7 +73,7 @@ pub(crate) fn refuse_to_be_more_than_a_worker() {
         let _ = socket.write_all(&wire::message(wire::NOT_A_WORKER, 0, &()));
         eprintln!(
             "this process was started as a worker of a process pool, and makes a pool of its own instead: call \
-             loop_executor::worker_main() in the first line of `main`"
+             `worker_main()` in the first line of `main`"
         );
         std::process::exit(1);
     }
