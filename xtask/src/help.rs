@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 /// The verbs, in the order in which a reader would want them.
-const VERBS: [(&str, &str); 15] = [
+const VERBS: [(&str, &str); 16] = [
     (
         "test-all",
-        "Runs every step below but `fetch` and `help`, goes on after a failure, ends with a table.",
+        "Runs every step below but `soak` and `help`, goes on after a failure, ends with a table.",
     ),
     (
         "fetch",
@@ -56,6 +56,10 @@ const VERBS: [(&str, &str); 15] = [
     (
         "demo",
         "Runs the tour: the project's story on a real clock.",
+    ),
+    (
+        "soak",
+        "Does for minutes what tests do for seconds: kills 50,000 workers. No part of test-all.",
     ),
     ("help", "Prints this."),
 ];

@@ -18,6 +18,7 @@ mod fmt;
 mod help;
 mod lint;
 mod loom;
+mod soak;
 mod standalone;
 mod step;
 mod test;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         "loom" => built(&verb, &workspace, loom::run),
         "asan" => built(&verb, &workspace, asan::run),
         "bench" => built(&verb, &workspace, |workspace| bench::run(workspace, &rest)),
+        "soak" => built(&verb, &workspace, soak::run),
         "demo" => built(&verb, &workspace, demo::run),
         "test-all" => test_all::run(&workspace),
         _ => {
