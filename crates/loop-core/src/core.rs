@@ -15,7 +15,7 @@ use crate::io::IoRegistry;
 use crate::present::Present;
 use crate::raw::RawJob;
 use crate::ready::ReadyQueue;
-use crate::runtime::Runtime;
+use crate::runtime::Installed;
 use crate::shared::Shared;
 use crate::sys;
 
@@ -32,6 +32,8 @@ pub(crate) enum Phase {
 
 pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
+    /// That of `shared`, where a wake finds it without another step.
+    pub(crate) index: u16,
     pub(crate) clock: Clock,
     pub(crate) phase: Cell<Phase>,
     pub(crate) stopping: Cell<bool>,
@@ -50,7 +52,7 @@ pub(crate) struct Core {
     pub(crate) debug: Cell<bool>,
     pub(crate) slow_callback: Cell<Duration>,
     pub(crate) handler: RefCell<Option<Handler>>,
-    pub(crate) runtime: OnceCell<Rc<dyn Runtime>>,
+    pub(crate) runtime: OnceCell<Installed>,
     /// What other layers keep here, in the order in which they came.
     pub(crate) extensions: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,
     /// The number of `EventLoop`s that name this loop: the last one to go closes it.
@@ -71,6 +73,7 @@ impl Core {
         };
         let now = clock.now();
         Rc::new(Core {
+            index: shared.index,
             shared,
             clock,
             phase: Cell::new(Phase::Idle),

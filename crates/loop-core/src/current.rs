@@ -3,8 +3,13 @@
 //! The running loop is the one whose iteration is on the stack. The current loop is what `set_event_loop` chose:
 //! what a program that has not started anything yet means by "the loop".
 
+#![expect(
+    unsafe_code,
+    reason = "every wake and every await asks for the running loop: a counted entry costs a tenth of a task switch"
+)]
+
 use std::cell::{Cell, RefCell};
-use std::mem::ManuallyDrop;
+use std::ptr;
 use std::rc::{Rc, Weak};
 
 use crate::EventLoop;
@@ -14,9 +19,11 @@ use crate::sys;
 use crate::waker::WakeKey;
 
 thread_local! {
-    /// Nothing here needs to be dropped when the thread ends, so it is there until the very end: the last reference
-    /// to a loop may sit in another thread-local, and closes the loop when that one goes.
-    static RUNNING: RefCell<Option<ManuallyDrop<Rc<Core>>>> = const { RefCell::new(None) };
+    /// The loop whose iteration is on the stack, or null. Not counted: [`RunGuard`] keeps the invariant that a
+    /// borrow of what it points to outlives the entry. Nothing here needs to be dropped when the thread ends, so it
+    /// is there until the very end: the last reference to a loop may sit in another thread-local, and closes the
+    /// loop when that one goes.
+    static RUNNING: Cell<*const Rc<Core>> = const { Cell::new(ptr::null()) };
     /// The loops that are bound to this thread, by number.
     static BOUND: RefCell<Vec<(u64, Weak<Core>)>> = const { RefCell::new(Vec::new()) };
     static CURRENT: RefCell<Option<EventLoop>> = const { RefCell::new(None) };
@@ -111,14 +118,19 @@ pub fn set_event_loop(event_loop: Option<&EventLoop>) {
     drop(old);
 }
 
-/// Calls `f` with the running loop, if there is one. `f` runs no foreign code.
+/// Calls `f` with the running loop, if there is one.
 #[inline]
 pub(crate) fn with_running<R>(f: impl FnOnce(&Rc<Core>) -> R) -> Option<R> {
-    RUNNING.with(|running| {
-        let running = running.borrow();
-        let core = running.as_ref().filter(|core| !core.is_forked())?;
-        Some(f(core))
-    })
+    let core = marked()?;
+    (!core.is_forked()).then(|| f(core))
+}
+
+/// The loop that is marked as running. The reference is for use before anything else can return to the loop.
+#[inline]
+fn marked<'a>() -> Option<&'a Rc<Core>> {
+    // SAFETY: the entry is null or was made by a `RunGuard` that is still on the stack below, since it takes the entry
+    // away when it goes; the guard borrows the `Rc`, and the callers, all in this module, are done before it goes.
+    unsafe { RUNNING.get().as_ref() }
 }
 
 /// Enters a loop that is bound to this thread.
@@ -145,18 +157,15 @@ pub(crate) fn with_bound(id: u64, f: impl FnOnce(&Rc<Core>)) {
 /// Wakes `key` at once if the loop with this index is the one that runs here.
 #[inline]
 pub(crate) fn wake_here(index: u16, key: WakeKey) -> bool {
-    RUNNING.with(|running| {
-        let running = running.borrow();
-        match running.as_ref() {
-            Some(core) if core.shared.index == index => {
-                if let Some(runtime) = core.runtime.get() {
-                    runtime.wake(key);
-                }
-                true
+    match marked() {
+        Some(core) if core.index == index => {
+            if let Some(runtime) = core.runtime.get() {
+                runtime.wake(key);
             }
-            _ => false,
+            true
         }
-    })
+        _ => false,
+    }
 }
 
 /// The mark that a loop is running, taken away again when this is dropped.
@@ -165,8 +174,8 @@ pub(crate) fn wake_here(index: u16, key: WakeKey) -> bool {
 /// 3.13.0 cleared them).
 pub(crate) struct RunGuard<'a> {
     core: &'a Rc<Core>,
-    /// Where the mark was set: what was there before.
-    before: Option<Option<ManuallyDrop<Rc<Core>>>>,
+    /// What was marked before.
+    before: *const Rc<Core>,
 }
 
 impl<'a> RunGuard<'a> {
@@ -192,16 +201,7 @@ impl<'a> RunGuard<'a> {
     }
 
     fn mark(core: &'a Rc<Core>) -> RunGuard<'a> {
-        let mark = ManuallyDrop::new(Rc::clone(core));
-        let before = RUNNING.with(|running| match running.try_borrow_mut() {
-            Ok(mut running) => Some(running.replace(mark)),
-            // Inside a runtime's `wake`, which looks at the mark of its own loop. The loop that closes there does
-            // so without one.
-            Err(_) => {
-                drop(ManuallyDrop::into_inner(mark));
-                None
-            }
-        });
+        let before = RUNNING.replace(core);
         core.phase.set(Phase::Running);
         core.shared.mailbox.attend(true);
         RunGuard { core, before }
@@ -212,10 +212,7 @@ impl Drop for RunGuard<'_> {
     fn drop(&mut self) {
         self.core.phase.set(Phase::Idle);
         self.core.shared.mailbox.attend(false);
-        if let Some(before) = self.before.take() {
-            let mark = RUNNING.with(|running| running.replace(before));
-            drop(mark.map(ManuallyDrop::into_inner));
-        }
+        RUNNING.set(self.before);
         // What came too late for the last iteration is for the host to hear of.
         self.core.shared.call_hook_if_unattended();
     }

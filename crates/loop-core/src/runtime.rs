@@ -1,6 +1,12 @@
 //! The door for a layer that runs something better than callbacks on a loop, such as tasks.
 
+#![expect(
+    unsafe_code,
+    reason = "every task that is made or done asks for the runtime: Any would call a function to learn its type"
+)]
+
 use std::any::{Any, TypeId};
+use std::ops::Deref;
 use std::rc::{Rc, Weak};
 use std::task::Waker;
 
@@ -32,6 +38,39 @@ pub trait Runtime: Any {
 
     /// What is still waiting, oldest first, for [`Stuck`](crate::Stuck).
     fn waiting(&self) -> Vec<String>;
+}
+
+/// The runtime of a loop, which knows its type without being asked.
+///
+/// Invariant: `runtime` is of the type that `type_id` names.
+pub(crate) struct Installed {
+    type_id: TypeId,
+    runtime: Box<dyn Runtime>,
+}
+
+impl Installed {
+    fn new<R: Runtime>(runtime: R) -> Installed {
+        Installed {
+            type_id: TypeId::of::<R>(),
+            runtime: Box::new(runtime),
+        }
+    }
+
+    #[inline]
+    fn downcast<R: Runtime>(&self) -> Option<&R> {
+        let runtime: *const dyn Runtime = &*self.runtime;
+        // SAFETY: it is an `R` (compared, and the invariant), borrowed for as long as `self`.
+        (self.type_id == TypeId::of::<R>()).then(|| unsafe { &*runtime.cast::<R>() })
+    }
+}
+
+impl Deref for Installed {
+    type Target = dyn Runtime;
+
+    #[inline]
+    fn deref(&self) -> &(dyn Runtime + 'static) {
+        &*self.runtime
+    }
 }
 
 /// A reference to a loop that does not keep it open: for what lives on the loop.
@@ -175,7 +214,7 @@ impl LoopRef {
     #[must_use]
     #[inline]
     pub fn waker(&self, key: WakeKey) -> Waker {
-        key.waker(self.0.shared.index)
+        key.waker(self.0.index)
     }
 
     /// The runtime of this loop, if it is an `R`.
@@ -185,8 +224,7 @@ impl LoopRef {
     #[must_use]
     #[inline]
     pub fn runtime<R: Runtime>(&self) -> Option<&R> {
-        let runtime: &dyn Any = &**self.0.runtime.get()?;
-        runtime.downcast_ref()
+        self.0.runtime.get()?.downcast()
     }
 
     /// The runtime of this loop, made now if there is none.
@@ -217,8 +255,9 @@ impl LoopRef {
     /// ```
     #[inline]
     pub fn runtime_or_init<R: Runtime>(&self, make: impl FnOnce() -> R) -> &R {
-        self.0.runtime.get_or_init(|| Rc::new(make()));
-        self.runtime()
+        let installed = self.0.runtime.get_or_init(|| Installed::new(make()));
+        installed
+            .downcast()
             .expect("the loop has a runtime of another type: one layer of tasks is all it takes")
     }
 
