@@ -28,6 +28,7 @@
 //! | [`loop-tasks`](loop_tasks) | futures, tasks, cancellation |
 //! | [`loop-bridge`](loop_bridge) | between threads: `run_coroutine_threadsafe`, `wrap_future`, blocking futures |
 //! | [`loop-executor`](loop_executor) | pools: threads, processors, processes; `run_in_executor`, `to_thread` |
+//! | `loop-net` (feature `net`, on by default) | [`net`]: sockets, streams, servers |
 //! | [`loop-sync`](loop_sync) | locks, events, conditions, semaphores, barriers, queues for the tasks of one loop |
 
 #![forbid(unsafe_code)]
@@ -59,6 +60,9 @@ pub use loop_executor::{
     CpuPool, Executor, ExecutorExt, LoopExecutorExt, PoolError, StillRunning, SubmitError,
     ThreadPoolExecutor, to_thread,
 };
+/// Sockets, streams, servers.
+#[cfg(feature = "net")]
+pub use loop_net as net;
 pub use loop_sync::{
     Barrier, BoundedSemaphore, BrokenBarrier, Condition, Event, GetNowaitError, LifoQueue, Lock,
     LockGuard, Permit, PriorityQueue, PutNowaitError, Queue, QueueShutDown, ReleasedTooOften,

@@ -2,13 +2,15 @@
 //!
 //! mio reports *edges*: once, when a descriptor becomes ready. asyncio's readers hear of *levels*: as long as there
 //! is something to read. The difference is made up by registering a descriptor again after its callback has run,
-//! which makes the system report it anew if it is still ready.
+//! which makes the system report it anew if it is still ready. A descriptor that is *watched* is left with its edges:
+//! who watches it remembers them (`watch.rs`).
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::RawFd;
 use std::rc::Rc;
+use std::task::Waker;
 use std::time::Duration;
 
 use mio::unix::SourceFd;
@@ -20,6 +22,7 @@ use crate::raw::{Job, RawJob};
 use crate::ready::{Place, ReadyQueue};
 use crate::shared::Shared;
 use crate::sys;
+use crate::watch::WatchState;
 
 /// The token of the waker: no slot has this number.
 const WAKER: Token = Token(usize::MAX);
@@ -27,9 +30,12 @@ const WAKER: Token = Token(usize::MAX);
 /// Events taken in by one poll; more stay in the kernel for the next one.
 const EVENTS: usize = 1024;
 
+/// What one can wait for: to read, or to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
+pub enum Direction {
+    /// There is something to read, or the end, or an error to be told of.
     Read,
+    /// There is room for more, or nobody who will ever read it, or an error to be told of.
     Write,
 }
 
@@ -46,6 +52,29 @@ pub(crate) type Callback = Rc<IoCall<dyn FnMut()>>;
 /// Callbacks that nobody calls any more: dropped when nothing is borrowed, since their drops are the user's code.
 pub(crate) type Replaced = [Option<Callback>; 2];
 
+/// What a slot holds.
+enum Entry {
+    Calls(Source),
+    Watched { serial: u32, state: Rc<WatchState> },
+}
+
+impl Entry {
+    fn serial(&self) -> u32 {
+        match self {
+            Entry::Calls(source) => source.serial,
+            Entry::Watched { serial, .. } => *serial,
+        }
+    }
+
+    fn source(&mut self) -> Option<&mut Source> {
+        match self {
+            Entry::Calls(source) => Some(source),
+            Entry::Watched { .. } => None,
+        }
+    }
+}
+
+/// A descriptor with callbacks.
 struct Source {
     fd: RawFd,
     /// Never used again, so that an event for an earlier owner of the slot is told apart.
@@ -78,8 +107,11 @@ impl Source {
 pub(crate) struct IoRegistry {
     poll: Poll,
     events: Events,
-    sources: Slab<Source>,
+    entries: Slab<Entry>,
+    /// The slots of descriptors with callbacks.
     by_fd: HashMap<RawFd, usize>,
+    /// Who waited for what the last events tell of.
+    woken: Vec<Waker>,
     spent: Vec<Token>,
     next_serial: u32,
 }
@@ -92,6 +124,13 @@ fn parts(token: Token) -> (usize, u32) {
     (token.0 >> 32, token.0 as u32)
 }
 
+/// The descriptor with callbacks that a token names, if it is still there.
+fn find(entries: &mut Slab<Entry>, token: Token) -> Option<&mut Source> {
+    let (slot, serial) = parts(token);
+    let entry = entries.get_mut(slot)?;
+    (entry.serial() == serial).then(|| entry.source())?
+}
+
 impl IoRegistry {
     pub(crate) fn new(shared: &Shared) -> io::Result<IoRegistry> {
         let poll = Poll::new()?;
@@ -100,8 +139,9 @@ impl IoRegistry {
         Ok(IoRegistry {
             poll,
             events: Events::with_capacity(EVENTS),
-            sources: Slab::new(),
+            entries: Slab::new(),
             by_fd: HashMap::new(),
+            woken: Vec::new(),
             spent: Vec::new(),
             next_serial: 0,
         })
@@ -137,8 +177,7 @@ impl IoRegistry {
     /// Makes the descriptors whose callbacks have run report again.
     fn rearm(&mut self) {
         for token in self.spent.drain(..) {
-            let (slot, serial) = parts(token);
-            let Some(source) = self.sources.get_mut(slot).filter(|s| s.serial == serial) else {
+            let Some(source) = find(&mut self.entries, token) else {
                 continue;
             };
             source.spent = false;
@@ -155,15 +194,22 @@ impl IoRegistry {
         }
     }
 
-    /// Schedules a callback for each event. Those of descriptors that are gone are dropped.
-    pub(crate) fn deliver(&mut self, ready: &mut ReadyQueue) {
+    /// Schedules a callback for each event, and says who is to be woken, when nothing is borrowed any more. Events of
+    /// descriptors that are gone are dropped.
+    pub(crate) fn deliver(&mut self, ready: &mut ReadyQueue) -> Vec<Waker> {
         for event in &self.events {
             if event.token() == WAKER {
                 continue;
             }
             let (slot, serial) = parts(event.token());
-            let Some(source) = self.sources.get(slot).filter(|s| s.serial == serial) else {
-                continue;
+            let source = match self.entries.get(slot) {
+                Some(entry) if entry.serial() != serial => continue,
+                Some(Entry::Calls(source)) => source,
+                Some(Entry::Watched { state, .. }) => {
+                    state.happened(event, &mut self.woken);
+                    continue;
+                }
+                None => continue,
             };
             // The end of the stream and errors are for whoever reads or writes to find out.
             let broken = event.is_error();
@@ -184,6 +230,12 @@ impl IoRegistry {
             }
         }
         self.events.clear();
+        std::mem::take(&mut self.woken)
+    }
+
+    /// Takes the list that `deliver` gave out back, for its memory.
+    pub(crate) fn keep(&mut self, empty: Vec<Waker>) {
+        self.woken = empty;
     }
 
     /// Registers a callback, or replaces the one that is there. Hands back what must be dropped.
@@ -197,7 +249,9 @@ impl IoRegistry {
             self.register(fd, direction, callback)?;
             return Ok([None, None]);
         };
-        let source = &mut self.sources[slot];
+        let source = self.entries[slot]
+            .source()
+            .expect("descriptors by number are those with callbacks");
         let token = token(slot, source.serial);
         let old = source.side(direction).replace(Rc::clone(callback));
         let interest = source
@@ -212,22 +266,34 @@ impl IoRegistry {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // The descriptor was closed while it was registered, and its number names another one now. Both
                 // callbacks were for the old one.
-                let mut gone = self.sources.remove(slot);
-                self.by_fd.remove(&fd);
-                *gone.side(direction) = old;
+                *source.side(direction) = old;
+                let gone = self.forget(fd);
                 self.register(fd, direction, callback)?;
-                Ok([gone.reader, gone.writer])
+                Ok(gone)
             }
             Err(error) => {
-                *self.sources[slot].side(direction) = old;
+                *source.side(direction) = old;
                 Err(error)
             }
         }
     }
 
-    fn register(&mut self, fd: RawFd, direction: Direction, callback: &Callback) -> io::Result<()> {
+    /// Forgets the callbacks of a descriptor that the system no longer knows.
+    fn forget(&mut self, fd: RawFd) -> Replaced {
+        match self.by_fd.remove(&fd).map(|slot| self.entries.remove(slot)) {
+            Some(Entry::Calls(source)) => [source.reader, source.writer],
+            _ => [None, None],
+        }
+    }
+
+    fn serial(&mut self) -> u32 {
         let serial = self.next_serial;
         self.next_serial = self.next_serial.wrapping_add(1);
+        serial
+    }
+
+    fn register(&mut self, fd: RawFd, direction: Direction, callback: &Callback) -> io::Result<()> {
+        let serial = self.serial();
         let mut source = Source {
             fd,
             serial,
@@ -239,29 +305,60 @@ impl IoRegistry {
         let interest = source
             .interest()
             .expect("one side was set in the line above");
-        let entry = self.sources.vacant_entry();
+        let entry = self.entries.vacant_entry();
         let slot = entry.key();
         self.poll
             .registry()
             .register(&mut SourceFd(&fd), token(slot, serial), interest)?;
-        entry.insert(source);
+        entry.insert(Entry::Calls(source));
         self.by_fd.insert(fd, slot);
         Ok(())
     }
 
-    /// All callbacks, to be dropped one by one.
-    pub(crate) fn into_callbacks(mut self) -> Vec<Callback> {
-        self.sources
-            .drain()
-            .flat_map(|source| [source.reader, source.writer])
-            .flatten()
-            .collect()
+    /// Watches a descriptor for both directions: each edge is told once. Hands back what must be dropped.
+    pub(crate) fn watch(
+        &mut self,
+        fd: RawFd,
+        state: &Rc<WatchState>,
+    ) -> io::Result<(Token, Replaced)> {
+        let serial = self.serial();
+        let entry = self.entries.vacant_entry();
+        let token = token(entry.key(), serial);
+        self.poll
+            .registry()
+            .register(&mut SourceFd(&fd), token, sys::BOTH_WAYS)?;
+        let state = Rc::clone(state);
+        entry.insert(Entry::Watched { serial, state });
+        // The system took the number for a new one, so callbacks under it were for a descriptor that was closed.
+        Ok((token, self.forget(fd)))
+    }
+
+    /// Ends the watch with this token.
+    pub(crate) fn unwatch(&mut self, fd: RawFd, token: Token) {
+        self.entries.remove(parts(token).0);
+        if let Err(error) = self.poll.registry().deregister(&mut SourceFd(&fd)) {
+            tracing::debug!(fd, %error, "a descriptor was closed while it was watched");
+        }
+    }
+
+    /// All callbacks, to be dropped one by one, and all watches, to be told.
+    pub(crate) fn into_parts(mut self) -> (Vec<Callback>, Vec<Rc<WatchState>>) {
+        let (mut callbacks, mut watches) = (Vec::new(), Vec::new());
+        for entry in self.entries.drain() {
+            match entry {
+                Entry::Calls(source) => {
+                    callbacks.extend(source.reader.into_iter().chain(source.writer));
+                }
+                Entry::Watched { state, .. } => watches.push(state),
+            }
+        }
+        (callbacks, watches)
     }
 
     /// Takes a callback out.
     pub(crate) fn remove(&mut self, fd: RawFd, direction: Direction) -> Option<Callback> {
         let slot = *self.by_fd.get(&fd)?;
-        let source = &mut self.sources[slot];
+        let source = self.entries[slot].source()?;
         let old = source.side(direction).take()?;
         let result = match source.interest() {
             Some(interest) => {
@@ -271,7 +368,7 @@ impl IoRegistry {
                     .reregister(&mut SourceFd(&fd), token, interest)
             }
             None => {
-                self.sources.remove(slot);
+                self.entries.remove(slot);
                 self.by_fd.remove(&fd);
                 self.poll.registry().deregister(&mut SourceFd(&fd))
             }
@@ -284,7 +381,8 @@ impl IoRegistry {
 
     fn has(&self, token: Token, direction: Direction, callback: &Callback) -> bool {
         let (slot, serial) = parts(token);
-        let Some(source) = self.sources.get(slot).filter(|s| s.serial == serial) else {
+        let Some(Entry::Calls(source)) = self.entries.get(slot).filter(|e| e.serial() == serial)
+        else {
             return false;
         };
         let side = match direction {
@@ -295,8 +393,7 @@ impl IoRegistry {
     }
 
     fn has_run(&mut self, token: Token) {
-        let (slot, serial) = parts(token);
-        if let Some(source) = self.sources.get_mut(slot).filter(|s| s.serial == serial)
+        if let Some(source) = find(&mut self.entries, token)
             && !std::mem::replace(&mut source.spent, true)
         {
             self.spent.push(token);

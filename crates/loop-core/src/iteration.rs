@@ -231,9 +231,7 @@ impl EventLoop {
     /// 3. Turn I/O events, then messages from other threads, then due timers into ready callbacks.
     fn collect(&self) {
         let core = self.core();
-        if let Some(io) = core.io.borrow_mut().as_mut() {
-            io.deliver(&mut core.ready.borrow_mut());
-        }
+        self.deliver_io();
         core.shared.mailbox.take(|message| self.deliver(message));
         if core.timers.borrow().is_empty() {
             return;
@@ -243,6 +241,34 @@ impl EventLoop {
         let mut timers = core.timers.borrow_mut();
         while let Some(key) = timers.pop_due(now) {
             core.ready.borrow_mut().push(RawJob::new(Fire(key)));
+        }
+    }
+
+    fn deliver_io(&self) {
+        let core = self.core();
+        let mut woken = match core.io.borrow_mut().as_mut() {
+            Some(io) => io.deliver(&mut core.ready.borrow_mut()),
+            None => return,
+        };
+        if woken.is_empty() {
+            return;
+        }
+        // From the end of the reversed list, so that each is gone from it when it is called: a waker may be anybody's
+        // code. Nothing is borrowed, and no panic keeps the others.
+        woken.reverse();
+        while let Err(panic) = catch_unwind(AssertUnwindSafe(|| {
+            while let Some(waker) = woken.pop() {
+                waker.wake();
+            }
+        })) {
+            self.call_exception_handler(
+                &ExceptionContext::new("Exception in a waker of a descriptor")
+                    .exception(panic_message(&*panic)),
+            );
+            drop_quietly(panic);
+        }
+        if let Some(io) = core.io.borrow_mut().as_mut() {
+            io.keep(woken);
         }
     }
 

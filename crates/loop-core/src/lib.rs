@@ -72,6 +72,8 @@ mod sync;
 mod sys;
 mod unbound;
 mod waker;
+#[cfg(unix)]
+mod watch;
 
 pub use clock::{InvalidDelay, seconds};
 pub use current::{get_event_loop, get_running_loop, set_event_loop};
@@ -84,6 +86,8 @@ pub use remote::{External, LoopHandle};
 pub use runtime::{LoopRef, Runtime, WeakLoop};
 pub use unbound::{LoopBuilder, UnboundLoop};
 pub use waker::WakeKey;
+#[cfg(unix)]
+pub use {io::Direction, watch::Watch};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,9 +1,9 @@
 //! Descriptors, where the system has none: nothing can be registered, so nothing has to be polled, and the loop
 //! parks its thread.
 
+use std::task::Waker;
 use std::time::Duration;
 
-use crate::raw::RawJob;
 use crate::ready::ReadyQueue;
 
 /// The descriptors of one loop, of which there never are any.
@@ -18,11 +18,15 @@ impl IoRegistry {
         match *self {}
     }
 
-    pub(crate) fn deliver(&mut self, _: &mut ReadyQueue) {
+    pub(crate) fn deliver(&mut self, _: &mut ReadyQueue) -> Vec<Waker> {
         match *self {}
     }
 
-    pub(crate) fn into_callbacks(self) -> Vec<RawJob> {
+    pub(crate) fn keep(&mut self, _: Vec<Waker>) {
+        match *self {}
+    }
+
+    pub(crate) fn into_parts(self) -> (Vec<Box<dyn FnMut()>>, Vec<Box<dyn FnMut()>>) {
         match self {}
     }
 }

@@ -103,6 +103,11 @@ impl WeakLoop {
 }
 
 impl LoopRef {
+    #[cfg(unix)]
+    pub(crate) fn core(&self) -> &Rc<Core> {
+        &self.0
+    }
+
     pub(crate) fn new(core: Rc<Core>) -> LoopRef {
         LoopRef(core)
     }

@@ -5,12 +5,23 @@
 use std::{io, time::Duration};
 
 #[cfg(unix)]
-use mio::{Events, Poll};
+use mio::{Events, Interest, Poll};
 #[cfg(unix)]
 use std::sync::{
     Once,
     atomic::{AtomicU32, Ordering},
 };
+
+/// What a watched descriptor is registered for. That there is urgent data has to be known, since a read ends where it
+/// stands, although there is more.
+#[cfg(target_os = "linux")]
+pub(crate) const BOTH_WAYS: Interest = Interest::READABLE
+    .add(Interest::WRITABLE)
+    .add(Interest::PRIORITY);
+
+/// What a watched descriptor is registered for.
+#[cfg(all(unix, not(target_os = "linux")))]
+pub(crate) const BOTH_WAYS: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 /// Waits for events for at most `wait`, to the nanosecond where the system can.
 ///

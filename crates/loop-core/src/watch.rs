@@ -1,0 +1,390 @@
+//! Descriptors that a layer of tasks watches: each edge is remembered, and wakes whoever waits.
+//!
+//! The system tells once that a descriptor became ready. A [`Watch`] keeps that as a flag until an attempt to read or
+//! write says that it is over; so as long as there is something to do nobody asks the system, and no edge is lost:
+//! between the attempt and the flag nothing can come in, since the loop takes events in on the same thread.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use mio::Token;
+use mio::event::Event;
+
+use crate::error::LoopError;
+use crate::io::{Direction, IoRegistry};
+use crate::runtime::LoopRef;
+
+/// There is something to read, as far as is known.
+const READABLE: u8 = 1;
+/// There is room to write, as far as is known.
+const WRITABLE: u8 = 2;
+/// The other side will send no more, or there was an error: a read will say so whatever came before.
+const READ_CLOSED: u8 = 4;
+/// There is urgent data, at which a read ends although there is more.
+const URGENT: u8 = 8;
+/// The loop is closed: nothing will be told any more.
+const GONE: u8 = 16;
+
+/// What is known of one watched descriptor, and who waits to know more.
+#[derive(Default)]
+pub(crate) struct WatchState {
+    flags: Cell<u8>,
+    readers: RefCell<Waiters>,
+    writers: RefCell<Waiters>,
+    last_key: Cell<u32>,
+}
+
+impl WatchState {
+    /// Takes an event in, and hands over who waited for it.
+    pub(crate) fn happened(&self, event: &Event, woken: &mut Vec<Waker>) {
+        let mut new = 0;
+        if event.is_read_closed() || event.is_error() {
+            new |= READABLE | READ_CLOSED;
+        } else if event.is_readable() {
+            new |= READABLE;
+        }
+        if event.is_writable() || event.is_write_closed() || event.is_error() {
+            new |= WRITABLE;
+        }
+        if event.is_priority() {
+            new |= READABLE | URGENT;
+        }
+        self.flags.set(self.flags.get() | new);
+        if new & READABLE != 0 {
+            self.readers.borrow_mut().take(woken);
+        }
+        if new & WRITABLE != 0 {
+            self.writers.borrow_mut().take(woken);
+        }
+    }
+
+    /// The loop is closed: whoever waits hears of it.
+    pub(crate) fn close(&self) {
+        self.flags.set(GONE);
+        let mut woken = Vec::new();
+        self.readers.borrow_mut().take(&mut woken);
+        self.writers.borrow_mut().take(&mut woken);
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    fn waiters(&self, direction: Direction) -> &RefCell<Waiters> {
+        match direction {
+            Direction::Read => &self.readers,
+            Direction::Write => &self.writers,
+        }
+    }
+}
+
+/// Those who wait for one direction. Nearly always it is one.
+#[derive(Default)]
+struct Waiters {
+    first: Option<(u32, Waker)>,
+    more: Vec<(u32, Waker)>,
+}
+
+impl Waiters {
+    fn take(&mut self, into: &mut Vec<Waker>) {
+        into.extend(self.first.take().map(|(_, waker)| waker));
+        into.extend(self.more.drain(..).map(|(_, waker)| waker));
+    }
+
+    fn find(&mut self, key: u32) -> Option<&mut Waker> {
+        self.first
+            .iter_mut()
+            .chain(&mut self.more)
+            .find(|(other, _)| *other == key)
+            .map(|(_, waker)| waker)
+    }
+
+    /// Enters a waker; hands back the one that it replaces, whose drop may be anybody's code.
+    fn enter(&mut self, key: u32, waker: Waker) -> Option<Waker> {
+        if let Some(old) = self.find(key) {
+            return Some(std::mem::replace(old, waker));
+        }
+        if self.first.is_none() {
+            self.first = Some((key, waker));
+        } else {
+            self.more.push((key, waker));
+        }
+        None
+    }
+
+    fn leave(&mut self, key: u32) -> Option<Waker> {
+        if self.first.as_ref().is_some_and(|(other, _)| *other == key) {
+            return self.first.take().map(|(_, waker)| waker);
+        }
+        let place = self.more.iter().position(|(other, _)| *other == key)?;
+        Some(self.more.remove(place).1)
+    }
+}
+
+/// A descriptor that a loop watches in both directions, for futures to wait on.
+///
+/// Made by [`LoopRef::watch`], ended by its drop, which must come before the descriptor is closed. It knows whether
+/// the descriptor *may* be ready: that is true from an edge until [`clear`](Watch::clear).
+///
+/// # Examples
+/// ```
+/// use std::io::Write;
+/// use std::os::fd::AsFd;
+/// use std::task::{Context, Poll, Waker};
+/// use loop_core::{Direction, EventLoop};
+/// let event_loop = EventLoop::new()?;
+/// let (near, mut far) = std::os::unix::net::UnixStream::pair()?;
+/// near.set_nonblocking(true)?;
+/// let watch = event_loop.loop_ref().watch(near.as_fd())?;
+/// let mut cx = Context::from_waker(Waker::noop());
+/// assert!(watch.poll_ready(Direction::Read, 0, &mut cx).is_pending());
+/// far.write_all(b"ping")?;
+/// event_loop.run_once(None)?;
+/// assert!(matches!(watch.poll_ready(Direction::Read, 0, &mut cx), Poll::Ready(Ok(()))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Watch {
+    owner: LoopRef,
+    fd: RawFd,
+    token: Token,
+    state: Rc<WatchState>,
+}
+
+impl LoopRef {
+    /// Watches a descriptor, which must not block, in both directions until the [`Watch`] is dropped.
+    ///
+    /// # Errors
+    /// [`LoopError::Closed`] or [`LoopError::Forked`], inside an [`io::Error`]; what the system says of the
+    /// descriptor: `EEXIST` if it has a reader, a writer or a watch already, `EPERM` if it is a regular file.
+    ///
+    /// # Examples
+    /// See [`Watch`].
+    pub fn watch(&self, fd: BorrowedFd<'_>) -> io::Result<Watch> {
+        let core = self.core();
+        if core.is_closed() {
+            return Err(io::Error::other(LoopError::Closed));
+        }
+        // The poller of a forked child is its parent's: what is changed here would change there.
+        core.check_process().map_err(io::Error::other)?;
+        let fd = fd.as_raw_fd();
+        let state = Rc::default();
+        let mut io = core.io.borrow_mut();
+        let result = match &mut *io {
+            Some(io) => io,
+            none => none.insert(IoRegistry::new(&core.shared)?),
+        }
+        .watch(fd, &state);
+        drop(io);
+        let (token, replaced) = result?;
+        drop(replaced);
+        Ok(Watch {
+            owner: self.clone(),
+            fd,
+            token,
+            state,
+        })
+    }
+}
+
+impl Watch {
+    /// The loop that watches.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::os::fd::AsFd;
+    /// let event_loop = loop_core::EventLoop::new()?;
+    /// let (near, _far) = std::os::unix::net::UnixStream::pair()?;
+    /// let watch = event_loop.loop_ref().watch(near.as_fd())?;
+    /// assert!(watch.owner().same(&event_loop.loop_ref()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn owner(&self) -> &LoopRef {
+        &self.owner
+    }
+
+    /// Whether an edge came in this direction since the last [`clear`](Watch::clear).
+    ///
+    /// # Examples
+    /// ```
+    /// use std::os::fd::AsFd;
+    /// use loop_core::Direction;
+    /// let event_loop = loop_core::EventLoop::new()?;
+    /// let (near, _far) = std::os::unix::net::UnixStream::pair()?;
+    /// let watch = event_loop.loop_ref().watch(near.as_fd())?;
+    /// event_loop.run_once(None)?;
+    /// assert!(watch.is_ready(Direction::Write) && !watch.is_ready(Direction::Read));
+    /// watch.clear(Direction::Write); // an attempt to write said that it would block
+    /// assert!(!watch.is_ready(Direction::Write));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn is_ready(&self, direction: Direction) -> bool {
+        let flag = match direction {
+            Direction::Read => READABLE,
+            Direction::Write => WRITABLE,
+        };
+        self.state.flags.get() & flag != 0
+    }
+
+    /// Says that an attempt in this direction would have blocked: the next edge will tell.
+    ///
+    /// # Examples
+    /// See [`is_ready`](Watch::is_ready).
+    #[inline]
+    pub fn clear(&self, direction: Direction) {
+        let flags = match direction {
+            Direction::Read => READABLE | READ_CLOSED | URGENT,
+            Direction::Write => WRITABLE,
+        };
+        self.state.flags.set(self.state.flags.get() & !flags);
+    }
+
+    /// Says that a read gave less than it could have taken, so that the next one would block: as `clear`, but not if
+    /// it is known that there is an end, an error or urgent data behind what was read.
+    ///
+    /// That holds for TCP on systems whose edges tell of every arrival; elsewhere it does nothing.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use std::os::fd::AsFd;
+    /// use loop_core::Direction;
+    /// let event_loop = loop_core::EventLoop::new()?;
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let mut far = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// let (mut near, _) = listener.accept()?;
+    /// let watch = event_loop.loop_ref().watch(near.as_fd())?;
+    /// far.write_all(b"ping")?;
+    /// drop(far); // the end comes behind it
+    /// while !watch.is_ready(Direction::Read) {
+    ///     event_loop.run_once(None)?;
+    /// }
+    /// # while { let mut b = [0; 9]; near.peek(&mut b)? < 4 } {}
+    /// assert_eq!(near.read(&mut [0; 64])?, 4);
+    /// watch.drained();
+    /// event_loop.run_once(Some(std::time::Duration::ZERO))?;
+    /// assert!(watch.is_ready(Direction::Read)); // the next read says so
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn drained(&self) {
+        let flags = self.state.flags.get();
+        if cfg!(target_os = "linux") && flags & (READ_CLOSED | URGENT) == 0 {
+            self.state.flags.set(flags & !READABLE);
+        }
+    }
+
+    /// Whether the loop is closed, so that nothing will ever be told.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::os::fd::AsFd;
+    /// let event_loop = loop_core::EventLoop::new()?;
+    /// let (near, _far) = std::os::unix::net::UnixStream::pair()?;
+    /// let watch = event_loop.loop_ref().watch(near.as_fd())?;
+    /// event_loop.close()?;
+    /// assert!(watch.is_orphaned());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn is_orphaned(&self) -> bool {
+        self.state.flags.get() & GONE != 0
+    }
+
+    /// A name for somebody who waits, to be told apart from others who wait for the same. 0 is never given out.
+    ///
+    /// # Examples
+    /// See [`forget`](Watch::forget).
+    #[must_use]
+    #[inline]
+    pub fn waiter(&self) -> u32 {
+        let key = self.state.last_key.get().wrapping_add(1).max(1);
+        self.state.last_key.set(key);
+        key
+    }
+
+    /// Whether the descriptor may be ready; if not, the waker is called when that changes. A second waker under the
+    /// same `key` replaces the first.
+    ///
+    /// # Errors
+    /// [`LoopError::Closed`], inside an [`io::Error`].
+    ///
+    /// # Examples
+    /// See [`Watch`].
+    #[inline]
+    pub fn poll_ready(
+        &self,
+        direction: Direction,
+        key: u32,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.is_ready(direction) {
+            return Poll::Ready(Ok(()));
+        }
+        if self.is_orphaned() {
+            return Poll::Ready(Err(io::Error::other(LoopError::Closed)));
+        }
+        let waiters = self.state.waiters(direction);
+        if waiters
+            .borrow_mut()
+            .find(key)
+            .is_some_and(|own| own.will_wake(cx.waker()))
+        {
+            return Poll::Pending;
+        }
+        // A clone and a drop of a waker may be anybody's code: nothing is borrowed.
+        let waker = cx.waker().clone();
+        let old = waiters.borrow_mut().enter(key, waker);
+        drop(old);
+        Poll::Pending
+    }
+
+    /// Forgets the waker under this key: whoever waited no longer does.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::os::fd::AsFd;
+    /// use std::task::{Context, Waker};
+    /// use loop_core::Direction;
+    /// let event_loop = loop_core::EventLoop::new()?;
+    /// let (near, _far) = std::os::unix::net::UnixStream::pair()?;
+    /// let watch = event_loop.loop_ref().watch(near.as_fd())?;
+    /// let key = watch.waiter();
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// assert!(watch.poll_ready(Direction::Read, key, &mut cx).is_pending());
+    /// watch.forget(Direction::Read, key);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[inline]
+    pub fn forget(&self, direction: Direction, key: u32) {
+        let old = self.state.waiters(direction).borrow_mut().leave(key);
+        drop(old);
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let core = self.owner.core();
+        if self.is_orphaned() || core.is_forked() {
+            return;
+        }
+        if let Some(io) = core.io.borrow_mut().as_mut() {
+            io.unwatch(self.fd, self.token);
+        }
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (read, write) = (
+            self.is_ready(Direction::Read),
+            self.is_ready(Direction::Write),
+        );
+        write!(f, "<Watch fd={} readable={read} writable={write}>", self.fd)
+    }
+}

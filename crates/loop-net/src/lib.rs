@@ -1,0 +1,72 @@
+//! Sockets, streams and servers for the tasks of one event loop.
+//!
+//! A task that reads from a socket must not block its loop, and must hear of every byte and of the end. Here an
+//! operation is *tried* first; only if it would block does the task *wait*, and the loop *watches* the descriptor from
+//! then on: it reports each edge once, and the flag that it leaves is taken back only by an attempt that would block.
+//!
+//! ```
+//! use loop_core::EventLoop;
+//! use loop_net::{TcpListener, TcpStream};
+//! use loop_tasks::{LoopExt, create_task};
+//!
+//! let event_loop = EventLoop::new()?;
+//! event_loop.run_until_complete(async {
+//!     let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+//!     let address = listener.local_addr()?;
+//!     let server = create_task(async move {
+//!         let (stream, _) = listener.accept().await?;
+//!         let mut bytes = [0; 5];
+//!         stream.read_exact(&mut bytes).await?;
+//!         stream.write_all(&bytes).await
+//!     });
+//!     let stream = TcpStream::connect(address).await?;
+//!     stream.write_all(b"hello").await?;
+//!     let mut bytes = [0; 5];
+//!     stream.read_exact(&mut bytes).await?;
+//!     assert_eq!(&bytes, b"hello");
+//!     server.await.unwrap()
+//! })??;
+//! event_loop.close()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! - Any descriptor: [`AsyncFd`].
+//! - Sockets: [`TcpStream`], [`TcpListener`], [`UdpSocket`], [`UnixStream`], [`UnixListener`], [`UnixDatagram`].
+//!
+//! # Invariants
+//! - An operation that succeeds at once makes no call but its own, and a wait allocates nothing.
+//! - A wait that is cancelled or dropped has taken nothing from its descriptor.
+//! - A task whose operations always succeed lets the others run after 64 of them.
+//! - A descriptor is closed only after the loop has stopped watching it.
+//!
+//! # Not here
+//! Child processes and signals. Systems that are not Unix: this crate is empty there.
+
+#![forbid(unsafe_code)]
+#![cfg(unix)]
+
+mod async_fd;
+mod attempt;
+mod datagram;
+mod listener;
+mod split;
+mod stream;
+mod stream_poll;
+mod tcp;
+mod udp;
+mod unix;
+
+pub use async_fd::AsyncFd;
+pub use attempt::Attempt;
+pub use datagram::{Datagram, DatagramSocket};
+pub use listener::{Listener, ListenerSocket};
+pub use loop_core::Direction;
+pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+pub use stream::{Stream, StreamSocket};
+pub use tcp::{TcpListener, TcpOptions, TcpStream};
+pub use udp::UdpSocket;
+pub use unix::{UnixDatagram, UnixListener, UnixStream};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
