@@ -59,7 +59,7 @@ const VERBS: [(&str, &str); 16] = [
     ),
     (
         "soak",
-        "Does for minutes what tests do for seconds: kills 50,000 workers. No part of test-all.",
+        "Does for minutes what tests do for seconds: kills workers, garbles frames. No part of test-all.",
     ),
     ("help", "Prints this."),
 ];

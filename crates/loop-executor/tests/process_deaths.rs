@@ -246,12 +246,12 @@ fn a_worker_killed_while_idle_is_replaced_when_it_is_needed() {
 fn a_job_that_meets_a_dead_worker_goes_to_another() {
     watched(|| {
         let pool = ProcessPoolExecutor::new(1).unwrap();
-        for round in 0..100 {
+        for round in 0..50 {
             let victim = pool.submit(pid::job()).unwrap().result(None).unwrap();
             signal(victim, "KILL");
             // More than the socket holds, so that the worker cannot have read all of it unless it
             // was still alive.
-            let text = "x".repeat(if round % 2 == 0 { 10 } else { 8 << 20 });
+            let text = "x".repeat(if round % 2 == 0 { 10 } else { 2 << 20 });
             let future = pool.submit(length::job(text.clone())).unwrap();
             assert_eq!(future.result(None).unwrap(), text.len());
         }
@@ -424,6 +424,9 @@ fn a_stopped_worker_can_be_killed() {
         let pool = ProcessPoolExecutor::new(1).unwrap();
         let worker = pool.submit(pid::job()).unwrap().result(None).unwrap();
         signal(worker, "STOP");
+        eventually("it stands still", || {
+            process_state(worker).is_some_and(|(state, _)| state == 'T')
+        });
         let future = pool.submit(add::job(1, 2)).unwrap();
         eventually("it has the job", || future.running());
         pool.kill_workers();

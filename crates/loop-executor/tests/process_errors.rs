@@ -5,73 +5,14 @@
 
 mod common;
 
+use common::deeds::{Deed, NOTHING, Value, plain};
 use common::watched;
 use loop_bridge::{ConcurrentError, ConcurrentFuture};
 use loop_executor::{
     ExecutorExt, JobError, ProcessPoolExecutor, WorkerDied, WorkerPhase, process_fn,
 };
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 loop_executor::worker_test!();
-
-/// What a value does when its turn comes.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-enum Deed {
-    Nothing,
-    Error,
-    Panic,
-    Exit,
-    Crash,
-}
-
-impl Deed {
-    fn doit(self) -> Result<(), &'static str> {
-        match self {
-            Deed::Nothing => Ok(()),
-            Deed::Error => Err("it does not want to"),
-            Deed::Panic => panic!("it panics"),
-            Deed::Exit => std::process::exit(7),
-            Deed::Crash => std::process::abort(),
-        }
-    }
-}
-
-/// A value with one deed for its encoding and one for its decoding, and some weight.
-#[derive(Debug, PartialEq)]
-struct Value {
-    encode: Deed,
-    decode: Deed,
-    ballast: String,
-}
-
-impl Value {
-    fn new(encode: Deed, decode: Deed) -> Self {
-        Value {
-            encode,
-            decode,
-            ballast: String::new(),
-        }
-    }
-}
-
-impl Serialize for Value {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.encode.doit().map_err(serde::ser::Error::custom)?;
-        (self.decode, &self.ballast).serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (decode, ballast): (Deed, String) = Deserialize::deserialize(deserializer)?;
-        decode.doit().map_err(serde::de::Error::custom)?;
-        Ok(Value {
-            encode: Deed::Nothing,
-            decode: Deed::Nothing,
-            ballast,
-        })
-    }
-}
 
 process_fn! {
     /// Takes a value, does its deed, and gives a value.
@@ -100,12 +41,6 @@ process_fn! {
         assert_ne!(n, 3, "not three");
         n
     }
-}
-
-const NOTHING: Deed = Deed::Nothing;
-
-fn plain() -> Value {
-    Value::new(NOTHING, NOTHING)
 }
 
 fn error<T: std::fmt::Debug>(future: ConcurrentFuture<T>) -> JobError {
@@ -207,10 +142,7 @@ fn a_function_that_panics() {
         panic!("{error:?}");
     };
     assert_eq!(panic.message(), "it panics");
-    assert!(
-        panic.place().unwrap().contains("process_errors.rs:"),
-        "{panic:?}"
-    );
+    assert!(panic.place().unwrap().contains("deeds.rs:"), "{panic:?}");
     assert!(panic.backtrace().contains("doit"), "{}", panic.backtrace());
     assert!(
         panic

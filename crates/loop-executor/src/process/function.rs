@@ -97,7 +97,6 @@ macro_rules! process_fn {
         #[allow(dead_code, reason = "not every function is used in both ways")]
         impl $name {
             /// A call of the function, to be submitted.
-            #[must_use]
             $visibility fn job($($argument: $type),*) -> $crate::Call<$name> {
                 $crate::Call::new($crate::process_fn!(@tuple $($argument),*))
             }

@@ -204,3 +204,134 @@ fn end_with(socket: UnixStream) -> io::Result<()> {
         .spawn(watch)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::net::Shutdown;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    crate::process_fn! {
+        fn add(a: u32, b: u32) -> u32 {
+            a.wrapping_add(b)
+        }
+
+        fn describe(texts: Vec<String>, table: BTreeMap<u64, Vec<f64>>, flag: Option<bool>) -> usize {
+            texts.len() + table.len() + usize::from(flag.is_some())
+        }
+    }
+
+    const LIMIT: usize = 10_000;
+
+    /// Gives the bytes to a worker, and its answers as (kind, job) with how it ended. What is
+    /// larger than the socket would need somebody who reads meanwhile.
+    fn serve(bytes: &[u8]) -> (Vec<(u32, u64)>, io::Result<()>) {
+        let (mut pool, socket) = UnixStream::pair().unwrap();
+        pool.write_all(bytes).unwrap();
+        pool.shutdown(Shutdown::Write).unwrap();
+        let worker = Worker {
+            socket,
+            decoder: Decoder::new(LIMIT),
+            max_frame_bytes: LIMIT,
+        };
+        let end = worker.serve();
+        let mut answers = Vec::new();
+        let mut decoder = Decoder::new(LIMIT.max(wire::SMALL_BYTES));
+        loop {
+            while let Some(frame) = decoder.next().expect("a worker writes frames") {
+                answers.push((frame.kind, frame.job));
+            }
+            if !read(&mut decoder, &mut pool).unwrap() {
+                assert!(!decoder.is_inside_frame(), "a worker writes whole frames");
+                return (answers, end);
+            }
+        }
+    }
+
+    fn frame_of(kind: u32, job: u64, payload: &[u8]) -> Vec<u8> {
+        let mut buffer = Vec::new();
+        frame::open(&mut buffer);
+        buffer.extend_from_slice(payload);
+        frame::seal(&mut buffer, kind, job);
+        buffer
+    }
+
+    fn call(job: u64) -> Vec<u8> {
+        let mut frame = wire::open_call(add::job(1, 2).name());
+        frame.extend(add::job(1, 2).encode().unwrap());
+        frame::seal(&mut frame, wire::CALL, job);
+        frame
+    }
+
+    /// Arguments as they come from a pool that knows other types, or that has lost its mind.
+    fn payloads() -> impl Strategy<Value = Vec<u8>> {
+        let names = prop_oneof![
+            Just(add::job(0, 0).name()),
+            Just(<describe as crate::ProcessFn>::NAME),
+            Just("no::such::function"),
+        ];
+        let named = (names, vec(any::<u8>(), 0..60)).prop_map(|(name, arguments)| {
+            let mut payload = wire::open_call(name).split_off(frame::HEADER_BYTES);
+            payload.extend(arguments);
+            payload
+        });
+        prop_oneof![3 => named, 1 => vec(any::<u8>(), 1..60)]
+    }
+
+    proptest! {
+        #![proptest_config(frame::tests::cases(1_000))]
+
+        #[test]
+        fn every_frame_has_one_answer_whatever_is_in_it(
+            frames in vec((any::<bool>(), payloads()), 1..8),
+        ) {
+            let mut bytes = Vec::new();
+            for (job, (many, payload)) in frames.iter().enumerate() {
+                let kind = if *many { wire::CHUNK } else { wire::CALL };
+                bytes.extend(frame_of(kind, job as u64, payload));
+            }
+            bytes.extend(call(99));
+            let (answers, end) = serve(&bytes);
+            end.unwrap();
+            prop_assert!(answers.iter().take(frames.len()).map(|(_, job)| *job).eq(0..frames.len() as u64));
+            prop_assert_eq!(answers.last(), Some(&(wire::DONE, 99)), "it lives on");
+            prop_assert_eq!(answers.len(), frames.len() + 1);
+        }
+
+        #[test]
+        fn what_is_garbled_ends_the_worker_and_is_never_run(
+            calls in 1..6_u64, at in any::<usize>(), garble in vec(any::<u8>(), 0..50), cut in any::<bool>(),
+        ) {
+            let whole: Vec<u8> = (0..calls).flat_map(call).collect();
+            let at = at % whole.len();
+            let mut bytes = whole[..at].to_vec();
+            bytes.extend_from_slice(&garble);
+            if !cut {
+                bytes.extend_from_slice(&whole[(at + garble.len()).min(whole.len())..]);
+            }
+            let intact = bytes.iter().zip(&whole).take_while(|(is, was)| is == was).count();
+            // How it ends is its own affair: a length that is wrong may make it wait for more.
+            let (answers, _) = serve(&bytes);
+            // Those calls are answered of which every byte is as it was, and none else.
+            let intact = intact as u64 / call(0).len() as u64;
+            prop_assert!(answers.iter().copied().eq((0..intact).map(|job| (wire::DONE, job))));
+        }
+    }
+
+    #[test]
+    fn lengths_that_are_only_claimed_make_no_room() {
+        // Arrays, maps, strings and bytes of 2^32 - 1 elements, of which none comes.
+        for claim in [0xdd, 0xdf, 0xdb, 0xc6] {
+            let mut payload = wire::open_call(<describe as crate::ProcessFn>::NAME);
+            payload.extend([0x93, claim, 0xff, 0xff, 0xff, 0xff]);
+            frame::seal(&mut payload, wire::CALL, 5);
+            let (answers, end) = serve(&payload);
+            end.unwrap();
+            assert_eq!(answers, [(wire::FAILED, 5)]);
+        }
+    }
+}

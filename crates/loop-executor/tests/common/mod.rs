@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "all of it is tests")]
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod deeds;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
