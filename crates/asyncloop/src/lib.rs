@@ -38,18 +38,24 @@ mod runner;
 
 /// `concurrent.futures`: waiting for many futures in a thread that may block.
 pub use loop_bridge as concurrent;
+#[doc(alias = "concurrent.futures.Future")]
+pub use loop_bridge::ConcurrentFuture;
+#[doc(alias = "set_running_or_notify_cancel")]
+pub use loop_bridge::Promise;
 pub use loop_bridge::{
-    BlockingGuard, ConcurrentError, ConcurrentFuture, IntoLoopFuture, JobPanicked, LoopThread,
-    Promise, ThreadsafeHandle, WouldDeadlock, call_soon_threadsafe, concurrent_future,
-    run_coroutine_threadsafe, run_future_threadsafe, wrap_future, wrap_future_on,
+    BlockingGuard, ConcurrentError, IntoLoopFuture, JobPanicked, LoopThread, ThreadsafeHandle,
+    WouldDeadlock, call_soon_threadsafe, concurrent_future, run_coroutine_threadsafe,
+    run_future_threadsafe, wrap_future, wrap_future_on,
 };
 #[doc(alias("asyncio", "SelectorEventLoop"))]
 pub use loop_core::EventLoop;
 pub use loop_core::{
     ExceptionContext, External, Handle, InvalidDelay, Job, LoopBuilder, LoopClosed, LoopError,
-    LoopHandle, LoopRef, NoCurrentLoop, NoRunningLoop, Stuck, TimerHandle, UnboundLoop,
-    get_event_loop, get_running_loop, panic_message, seconds, set_event_loop,
+    LoopHandle, LoopRef, NoCurrentLoop, NoRunningLoop, Runtime, Stuck, TimerHandle, UnboundLoop,
+    WakeKey, WeakLoop, get_event_loop, get_running_loop, panic_message, seconds, set_event_loop,
 };
+/// The executors of `concurrent.futures`, with all that they are made of.
+pub use loop_executor as executor;
 #[cfg(all(unix, feature = "process"))]
 pub use loop_executor::{
     BreakCause, BrokenProcessPool, Call, CallJob, Calls, JobError, ProcessFn, ProcessMap,
@@ -72,16 +78,22 @@ pub use loop_sync::{
 pub use loop_tasks::Cancelled;
 #[doc(alias = "TimeoutError")]
 pub use loop_tasks::Elapsed;
+#[doc(alias = "ExceptionGroup")]
+pub use loop_tasks::GroupError;
 #[doc(alias("asyncio.Future", "Future"))]
 pub use loop_tasks::LoopFuture;
+#[doc(alias("FIRST_COMPLETED", "FIRST_EXCEPTION", "ALL_COMPLETED"))]
+pub use loop_tasks::ReturnWhen;
+#[doc(alias = "sleep(0)")]
+pub use loop_tasks::yield_now;
 pub use loop_tasks::{
     AnyLoopFuture, AnyTask, AsCompleted, Awaitable, CallbackToken, CatchCancel, Context,
-    ContextVar, EmptySet, EnsureFuture, GroupClosed, GroupError, GroupFailure, Join, LoopExt,
-    NotActive, Panicked, ReturnWhen, RunError, Sleep, Task, TaskBuilder, TaskError, TaskGroup,
-    Timeout, Waited, YieldNow, all_tasks, as_completed, catch_cancel, create_task, current_task,
-    eager_task_factory, ensure_future, gather, gather_with, shield, sleep, sleep_result,
-    sleep_until, timeout, timeout_at, try_create_task, try_gather, try_gather_with, wait, wait_for,
-    yield_now,
+    ContextToken, ContextVar, EmptySet, EnsureFuture, GatherTuple, GroupClosed, GroupFailure, Join,
+    LoopExt, NotActive, Panicked, RunError, Sleep, Task, TaskBuilder, TaskError, TaskGroup,
+    Timeout, TimeoutRun, Waited, YieldNow, all_tasks, as_completed, catch_cancel, create_task,
+    current_task, eager_task_factory, ensure_future, gather, gather_with, shield, sleep,
+    sleep_result, sleep_until, timeout, timeout_at, try_create_task, try_gather, try_gather_with,
+    wait, wait_for,
 };
 #[doc(alias = "InvalidStateError")]
 pub use loop_tasks::{InvalidState, NotReady};

@@ -4,11 +4,14 @@ use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
-use loop_core::{EventLoop, ExceptionContext, LoopBuilder, get_running_loop, set_event_loop};
+use loop_core::{
+    EventLoop, ExceptionContext, LoopBuilder, LoopError, get_running_loop, set_event_loop,
+};
 use loop_executor::LoopExecutorExt;
-use loop_tasks::{EnsureFuture, LoopExt, RunError};
+use loop_tasks::{Context, LoopExt, RunError, TaskBuilder};
 
 /// Makes a loop for this thread: [`EventLoop::new`].
 ///
@@ -71,10 +74,10 @@ impl std::error::Error for RunnerError {
 /// Runs `main` on a loop of its own, and closes that in order when `main` is done: see [`Runner::close`].
 ///
 /// # Errors
-/// [`RunnerError`].
+/// [`RunnerError`]: that of `main` first, then that of the closing.
 ///
 /// # asyncio
-/// `asyncio.run(main)`.
+/// `asyncio.run(main)`. Ctrl-C ends the process here as it does without a loop.
 ///
 /// # Examples
 /// ```
@@ -89,14 +92,16 @@ impl std::error::Error for RunnerError {
 pub fn run<F: Future<Output: 'static> + 'static>(main: F) -> Result<F::Output, RunnerError> {
     let runner = Runner::new();
     let result = runner.run(main);
-    runner.close()?;
-    result
+    let closed = runner.close();
+    let output = result?;
+    closed?;
+    Ok(output)
 }
 
 /// A loop that is made when it is first needed, runs any number of times, and is closed in order.
 ///
 /// # asyncio
-/// `asyncio.Runner`.
+/// `asyncio.Runner`. Dropping it closes it, as `with` does there.
 ///
 /// # Examples
 /// ```
@@ -117,8 +122,15 @@ pub struct Runner {
 #[derive(Debug)]
 enum State {
     New,
-    Open(EventLoop),
+    Open(Open),
     Closed,
+}
+
+#[derive(Clone, Debug)]
+struct Open {
+    event_loop: EventLoop,
+    /// What one run leaves in its context variables, the next one finds there.
+    context: Rc<RefCell<Context>>,
 }
 
 impl Default for Runner {
@@ -164,6 +176,9 @@ impl Runner {
     /// # Errors
     /// [`RunnerError::Closed`], [`RunnerError::Io`].
     ///
+    /// # asyncio
+    /// `Runner.get_loop()`.
+    ///
     /// # Examples
     /// ```
     /// let runner = asyncloop::Runner::new();
@@ -173,47 +188,74 @@ impl Runner {
     /// # Ok::<(), asyncloop::RunnerError>(())
     /// ```
     pub fn get_loop(&self) -> Result<EventLoop, RunnerError> {
+        Ok(self.open()?.event_loop)
+    }
+
+    fn open(&self) -> Result<Open, RunnerError> {
         let mut state = self.state.borrow_mut();
         match &*state {
-            State::Open(event_loop) => Ok(event_loop.clone()),
+            State::Open(open) => Ok(open.clone()),
             State::Closed => Err(RunnerError::Closed),
             State::New => {
-                let event_loop = self.builder.clone().build().map_err(RunnerError::Io)?;
-                *state = State::Open(event_loop.clone());
-                Ok(event_loop)
+                let open = Open {
+                    event_loop: self.builder.clone().build().map_err(RunnerError::Io)?,
+                    context: Rc::new(RefCell::new(Context::current())),
+                };
+                *state = State::Open(open.clone());
+                Ok(open)
             }
         }
     }
 
-    /// Runs a coroutine until it is done. The loop is the current one meanwhile and afterwards.
+    /// Runs a coroutine until it is done. The loop is the current one meanwhile and afterwards, and all runs share
+    /// their context variables.
     ///
     /// # Errors
     /// [`RunnerError::LoopRunning`] if a loop is running in this thread; [`RunnerError::Run`] if the loop was
     /// stopped or the task was cancelled or panicked.
     ///
+    /// # asyncio
+    /// `Runner.run(coro)`.
+    ///
     /// # Examples
     /// See [`Runner`].
     #[track_caller]
-    pub fn run<A: EnsureFuture>(&self, main: A) -> Result<A::Output, RunnerError> {
+    pub fn run<F>(&self, main: F) -> Result<F::Output, RunnerError>
+    where
+        F: Future<Output: 'static> + 'static,
+    {
         if get_running_loop().is_ok() {
             return Err(RunnerError::LoopRunning);
         }
-        let event_loop = self.get_loop()?;
+        let builder = TaskBuilder::new();
+        let Open {
+            event_loop,
+            context,
+        } = self.open()?;
         set_event_loop(Some(&event_loop));
+        let builder = builder.context(context.borrow().clone());
+        let main = async move {
+            let _keep = KeepContext(context);
+            main.await
+        };
+        let Ok(task) = builder.spawn_on(&event_loop, main) else {
+            return Err(RunnerError::Run(RunError::Loop(LoopError::Closed)));
+        };
         event_loop
-            .run_until_complete(main)
+            .run_until_complete(task)
             .map_err(RunnerError::Run)
     }
 
-    /// Closes the loop in order: cancels every task that is left and waits for them, reports the panics of those,
-    /// shuts the default pool down, and closes. Closing twice is fine.
+    /// Closes the loop in order: cancels every task that is left and waits for them, reports those of them that
+    /// failed, shuts the default pool down and waits for its jobs, clears the thread's current loop, and closes.
+    /// Closing twice is fine.
     ///
     /// # Errors
-    /// [`RunnerError::LoopRunning`] from inside the loop. A default pool whose jobs do not end within five minutes is
+    /// [`RunnerError::LoopRunning`] from inside a loop. A default pool whose jobs do not end within five minutes is
     /// reported and left alone.
     ///
     /// # asyncio
-    /// `Runner.close()`.
+    /// `Runner.close()`. There, a runner that has made no loop yet is not closed by it.
     ///
     /// # Examples
     /// See [`Runner`].
@@ -221,15 +263,29 @@ impl Runner {
         if get_running_loop().is_ok() {
             return Err(RunnerError::LoopRunning);
         }
-        let State::Open(event_loop) = self.state.replace(State::Closed) else {
+        let State::Open(Open { event_loop, .. }) = self.state.replace(State::Closed) else {
             return Ok(());
         };
-        let result = wind_up(&event_loop);
+        let result = if event_loop.is_closed() {
+            Ok(()) // Somebody was quicker: there is nobody left to cancel.
+        } else {
+            wind_up(&event_loop)
+        };
         set_event_loop(None);
         event_loop
             .close()
             .map_err(|error| RunnerError::Run(RunError::Loop(error)))?;
         result.map_err(RunnerError::Run)
+    }
+}
+
+/// Takes the context variables out of the main task when its coroutine ends, in whatever way.
+struct KeepContext(Rc<RefCell<Context>>);
+
+impl Drop for KeepContext {
+    fn drop(&mut self) {
+        let former = self.0.replace(Context::current());
+        drop(former);
     }
 }
 
@@ -246,9 +302,13 @@ fn wind_up(event_loop: &EventLoop) -> Result<(), RunError> {
                 task.wait().await;
             }
         })?;
-        for task in tasks.iter().filter(|task| task.failed()) {
-            let context = ExceptionContext::new("unhandled exception during run() shutdown");
-            event_loop.call_exception_handler(&context.task(format!("{task:?}")));
+        for task in &tasks {
+            if let Some(exception) = task.exception() {
+                let context = ExceptionContext::new("unhandled exception during run() shutdown")
+                    .exception(exception)
+                    .task(format!("{task:?}"));
+                event_loop.call_exception_handler(&context);
+            }
         }
     }
     let shutdown = event_loop.shutdown_default_executor(Some(PATIENCE));

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use loop_core::{EventLoop, LoopClosed, LoopRef, get_running_loop};
 
 use crate::cell::{ErrorView, Errors, Typed};
+use crate::context::Context;
 use crate::future::LoopFuture;
 use crate::step;
 use crate::table::Tasks;
@@ -35,6 +36,7 @@ pub struct TaskBuilder {
     name: Option<Rc<str>>,
     eager: bool,
     place: &'static Location<'static>,
+    context: Option<Context>,
 }
 
 impl Default for TaskBuilder {
@@ -51,11 +53,7 @@ impl TaskBuilder {
     /// See [`TaskBuilder`].
     #[track_caller]
     pub fn new() -> TaskBuilder {
-        TaskBuilder {
-            name: None,
-            eager: false,
-            place: Location::caller(),
-        }
+        TaskBuilder::at(Location::caller())
     }
 
     pub(crate) fn at(place: &'static Location<'static>) -> TaskBuilder {
@@ -63,6 +61,7 @@ impl TaskBuilder {
             name: None,
             eager: false,
             place,
+            context: None,
         }
     }
 
@@ -127,6 +126,29 @@ impl TaskBuilder {
     /// ```
     pub fn eager(mut self, eager: bool) -> Self {
         self.eager = eager;
+        self
+    }
+
+    /// Sets the values of context variables that the task starts with. By default, those of its maker.
+    ///
+    /// # asyncio
+    /// `create_task(..., context=context)`. There the task changes that very context; here it has a copy.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::EventLoop;
+    /// use loop_tasks::{Context, ContextVar, LoopExt, TaskBuilder};
+    /// static USER: ContextVar<&str> = ContextVar::new();
+    /// let event_loop = EventLoop::new()?;
+    /// let before = Context::current();
+    /// USER.set("ada");
+    /// let task = TaskBuilder::new().context(before).spawn_on(&event_loop, async { USER.get() })?;
+    /// assert_eq!(event_loop.run_until_complete(task)?, None);
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn context(mut self, context: Context) -> Self {
+        self.context = Some(context);
         self
     }
 
@@ -200,7 +222,7 @@ impl TaskBuilder {
         future: F,
         errors: Option<Errors<F::Output>>,
     ) -> Task<F::Output> {
-        make(owner, future, errors, self.place, self.name, self.eager)
+        make(owner, future, errors, self)
     }
 }
 
@@ -218,23 +240,24 @@ pub(crate) fn make<F: Future<Output: 'static> + 'static>(
     owner: &LoopRef,
     future: F,
     errors: Option<Errors<F::Output>>,
-    place: &'static Location<'static>,
-    name: Option<Rc<str>>,
-    eager: bool,
+    mut builder: TaskBuilder,
 ) -> Task<F::Output> {
     assert!(!owner.is_closed(), "Event loop is closed");
-    let (name, eager, place) = match Tasks::of(owner).factory() {
-        None => (name, eager, place),
-        Some(factory) => {
-            let TaskBuilder { name, eager, place } = factory(TaskBuilder { name, eager, place });
-            (name, eager, place)
-        }
-    };
-    let task: Typed<F::Output> = Tasks::create(owner, future, errors, place);
-    if let (Some(name), Some(core)) = (name, task.any().task()) {
-        core.name.replace(Some(name)); // before the first step, which may be now
+    if let Some(factory) = Tasks::of(owner).factory() {
+        builder = factory(builder);
     }
-    if eager && owner.event_loop().is_running() {
+    let task: Typed<F::Output> = Tasks::create(owner, future, errors, builder.place);
+    // Before the first step, which may be now.
+    if let Some(core) = task.any().task() {
+        if let Some(name) = builder.name {
+            core.name.replace(Some(name));
+        }
+        if let Some(context) = builder.context {
+            let inherited = core.context.replace(context);
+            drop(inherited);
+        }
+    }
+    if builder.eager && owner.event_loop().is_running() {
         step::start_now(task.any());
     } else {
         step::schedule(task.any());
@@ -254,7 +277,8 @@ pub(crate) fn make<F: Future<Output: 'static> + 'static>(
 /// See [`Task`].
 #[track_caller]
 pub fn create_task<F: Future<Output: 'static> + 'static>(future: F) -> Task<F::Output> {
-    make(&running(), future, None, Location::caller(), None, false)
+    let builder = TaskBuilder::at(Location::caller());
+    make(&running(), future, None, builder)
 }
 
 /// Makes a task on the running loop whose output is a `Result`: an `Err` counts as a failure of the task.
@@ -286,14 +310,8 @@ pub fn try_create_task<F, V: 'static, E: fmt::Debug + 'static>(future: F) -> Tas
 where
     F: Future<Output = Result<V, E>> + 'static,
 {
-    make(
-        &running(),
-        future,
-        Some(ErrorView::of_result),
-        Location::caller(),
-        None,
-        false,
-    )
+    let builder = TaskBuilder::at(Location::caller());
+    make(&running(), future, Some(ErrorView::of_result), builder)
 }
 
 /// A [task factory](crate::LoopExt::set_task_factory) that makes every task eager.

@@ -109,14 +109,8 @@ impl LoopExt for EventLoop {
 
     #[track_caller]
     fn create_task<F: Future<Output: 'static> + 'static>(&self, future: F) -> Task<F::Output> {
-        make(
-            &self.loop_ref(),
-            future,
-            None,
-            Location::caller(),
-            None,
-            false,
-        )
+        let builder = TaskBuilder::at(Location::caller());
+        make(&self.loop_ref(), future, None, builder)
     }
 
     #[track_caller]
@@ -128,14 +122,8 @@ impl LoopExt for EventLoop {
         F: Future<Output = Result<V, E>> + 'static,
     {
         let errors = Some(ErrorView::of_result as Errors<Result<V, E>>);
-        make(
-            &self.loop_ref(),
-            future,
-            errors,
-            Location::caller(),
-            None,
-            false,
-        )
+        let builder = TaskBuilder::at(Location::caller());
+        make(&self.loop_ref(), future, errors, builder)
     }
 
     #[track_caller]

@@ -302,6 +302,43 @@ impl AnyTask {
         self.0.header().state.get().has(State::FAILED)
     }
 
+    /// As [`LoopFuture::cancelled`].
+    ///
+    /// # Examples
+    /// See [`all_tasks`].
+    #[must_use]
+    pub fn cancelled(&self) -> bool {
+        self.0.header().state.get().has(State::CANCELLED)
+    }
+
+    /// What the task's failure says, if it has failed. Who asks has taken charge of it: it is not reported as never
+    /// retrieved.
+    ///
+    /// # asyncio
+    /// `Task.exception()`.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::EventLoop;
+    /// use loop_tasks::{LoopExt, try_create_task};
+    /// let event_loop = EventLoop::new()?;
+    /// event_loop.run_until_complete(async {
+    ///     let task = try_create_task(async { Err::<(), _>("no") }).erase();
+    ///     task.wait().await;
+    ///     assert_eq!(task.exception().as_deref(), Some("\"no\""));
+    /// })?;
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn exception(&self) -> Option<String> {
+        if !self.failed() {
+            return None;
+        }
+        self.0.mark_retrieved();
+        self.0.failure()
+    }
+
     /// The task with its type, if the type of its result is `T`.
     ///
     /// # Examples
@@ -382,7 +419,7 @@ pub fn current_task() -> Option<AnyTask> {
 ///     assert_eq!(&*other.get_name(), "Task-2");
 ///     other.cancel();
 ///     other.wait().await;
-///     assert!(other.done() && all_tasks().len() == 1);
+///     assert!(other.cancelled() && other.done() && all_tasks().len() == 1);
 /// })?;
 /// # event_loop.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -59,7 +59,7 @@ impl fmt::Display for Elapsed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the deadline has elapsed")?;
         if self.stall >= Duration::from_millis(1) {
-            write!(f, ", after the loop was blocked for {:?}", self.stall)?;
+            write!(f, ", after the loop was blocked for {:.1?}", self.stall)?;
         }
         Ok(())
     }
