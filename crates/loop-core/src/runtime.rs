@@ -12,6 +12,8 @@ use std::task::Waker;
 
 use crate::EventLoop;
 use crate::core::Core;
+use crate::current::with_running;
+use crate::error::NoRunningLoop;
 use crate::raw::{Job, RawJob};
 use crate::waker::WakeKey;
 
@@ -110,6 +112,27 @@ impl LoopRef {
 
     pub(crate) fn new(core: Rc<Core>) -> LoopRef {
         LoopRef(core)
+    }
+
+    /// The loop that is running in this thread: as [`get_running_loop`](crate::get_running_loop), for a layer that has
+    /// no use for an [`EventLoop`].
+    ///
+    /// # Errors
+    /// [`NoRunningLoop`] outside of callbacks and tasks, and in a child that a callback has forked.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::{EventLoop, LoopRef};
+    /// let event_loop = EventLoop::new()?;
+    /// let reference = event_loop.loop_ref();
+    /// event_loop.call_soon(move || assert!(LoopRef::running().unwrap().same(&reference)))?;
+    /// event_loop.run_once(None)?;
+    /// assert!(LoopRef::running().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn running() -> Result<LoopRef, NoRunningLoop> {
+        with_running(|core| LoopRef(Rc::clone(core))).ok_or(NoRunningLoop)
     }
 
     /// The loop itself.

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::panic::Location;
 use std::rc::Rc;
 
-use loop_core::{EventLoop, LoopClosed, LoopRef, get_running_loop};
+use loop_core::{EventLoop, LoopClosed, LoopRef};
 
 use crate::cell::{ErrorView, Errors, Typed};
 use crate::context::Context;
@@ -226,9 +226,10 @@ impl TaskBuilder {
     }
 }
 
+#[inline]
 fn running() -> LoopRef {
-    match get_running_loop() {
-        Ok(event_loop) => event_loop.loop_ref(),
+    match LoopRef::running() {
+        Ok(owner) => owner,
         Err(error) => {
             panic!("{error}: make tasks inside one, or with LoopExt::create_task on a loop")
         }

@@ -254,13 +254,27 @@ unsafe fn drop_future<F: Future<Output: 'static> + 'static>(header: NonNull<Head
     }
 }
 
-fn allocate<T, K>(cell: Cell<T, K>) -> NonNull<Header> {
+/// A new cell. What fills it is written straight into its place: a cell is a few hundred bytes, too many to make
+/// elsewhere first.
+#[inline(always)]
+fn allocate<T, K>(
+    header: Header,
+    errors: Option<Errors<T>>,
+    kind: impl FnOnce(*mut K),
+) -> NonNull<Header> {
     let block = recycle::take::<Cell<T, K>>();
-    // SAFETY: the block is for a cell of this type, and ours.
-    unsafe { block.write(cell) };
+    let cell = block.as_ptr();
+    // SAFETY: the block is for a cell of this type, and ours; the closures below fill the kind.
+    unsafe {
+        (&raw mut (*cell).header).write(header);
+        (&raw mut (*cell).outcome).write(RefCell::new(Outcome::Pending));
+        (&raw mut (*cell).errors).write(StdCell::new(errors));
+        kind(&raw mut (*cell).kind);
+    }
     block.cast()
 }
 
+#[inline(always)]
 fn header(owner: LoopRef, vtable: &'static VTable, place: &'static Location<'static>) -> Header {
     Header {
         refs: StdCell::new(1),
@@ -310,6 +324,7 @@ impl AnyFuture {
     ///
     /// # Panics
     /// With what the coroutine panics with.
+    #[inline]
     pub(crate) fn poll_task(&self, cx: &mut Context<'_>) -> Poll<bool> {
         assert!(
             self.task().is_some_and(|core| core.has_future.get()),
@@ -320,6 +335,7 @@ impl AnyFuture {
         unsafe { (self.header().vtable.poll)(self.0, cx) }
     }
 
+    #[inline]
     pub(crate) fn drop_future(&self) {
         // SAFETY: only steps and the closing of the loop call this, never from inside the poll of the same task.
         unsafe { (self.header().vtable.drop_future)(self.0) }
@@ -461,13 +477,9 @@ pub(crate) struct Typed<T> {
 impl<T: 'static> Typed<T> {
     pub(crate) fn new<K: Kind>(owner: LoopRef, kind: K, place: &'static Location<'static>) -> Self {
         let header = header(owner, const { &Functions::<T, K>::PLAIN }, place);
-        let outcome = RefCell::new(Outcome::<T>::Pending);
-        let any = AnyFuture(allocate(Cell {
-            header,
-            outcome,
-            errors: StdCell::new(None),
-            kind,
-        }));
+        // SAFETY: the place is for a `K`, and not filled yet.
+        let write = |place: *mut K| unsafe { place.write(kind) };
+        let any = AnyFuture(allocate::<T, K>(header, None, write));
         Typed {
             any,
             outcome: PhantomData,
@@ -483,17 +495,14 @@ impl<T: 'static> Typed<T> {
         place: &'static Location<'static>,
     ) -> Self {
         let header = header(owner, const { &TaskFunctions::<F>::TASK }, place);
-        let kind = TaskKind {
-            core,
-            future: UnsafeCell::new(ManuallyDrop::new(future)),
+        let write = |kind: *mut TaskKind<F>| {
+            // SAFETY: the place is for the kind of a task of `F`, and not filled yet.
+            unsafe {
+                (&raw mut (*kind).core).write(core);
+                (&raw mut (*kind).future).write(UnsafeCell::new(ManuallyDrop::new(future)));
+            }
         };
-        let outcome = RefCell::new(Outcome::<T>::Pending);
-        let any = AnyFuture(allocate(Cell {
-            header,
-            outcome,
-            errors: StdCell::new(errors),
-            kind,
-        }));
+        let any = AnyFuture(allocate::<T, TaskKind<F>>(header, errors, write));
         Typed {
             any,
             outcome: PhantomData,

@@ -46,6 +46,7 @@ impl Context {
     /// # Examples
     /// See [`Context`].
     #[must_use]
+    #[inline]
     pub fn current() -> Context {
         with(|context| context.clone())
     }
@@ -97,11 +98,20 @@ impl fmt::Debug for Context {
     }
 }
 
+/// Calls `f` with the context that counts here.
+#[inline]
 fn with<R>(f: impl FnOnce(&mut Context) -> R) -> R {
-    match current::current().as_ref().and_then(|task| task.task()) {
-        Some(core) => f(&mut core.context.borrow_mut()),
-        None => BASE.with(|base| f(&mut base.borrow_mut())),
-    }
+    let mut f = Some(f);
+    let mut call = |context: &mut Context| f.take().map(|f| f(context));
+    current::with_current(|task| call(&mut task.task()?.context.borrow_mut()))
+        .flatten()
+        .or_else(|| {
+            let base = BASE.try_with(|base| call(&mut base.borrow_mut()));
+            base.ok().flatten()
+        })
+        // The thread is ending, and what it had set is gone.
+        .or_else(|| call(&mut Context::default()))
+        .expect("the last of the three is always there")
 }
 
 fn replace(context: Context) -> Context {

@@ -14,9 +14,9 @@ use crate::error::TaskError;
 use crate::future::LoopFuture;
 use crate::state::State;
 
-/// How an await is tied to its future.
+/// How an await is tied to its future. Who has one unties it in the end.
 #[derive(Default)]
-enum Tie {
+pub(crate) enum Tie {
     /// It was not polled yet, or is over.
     #[default]
     None,
@@ -30,12 +30,6 @@ enum Tie {
     Waker { callback: u32 },
 }
 
-/// One await on a future. Dropping it unties it.
-pub(crate) struct Link {
-    future: AnyFuture,
-    tie: Tie,
-}
-
 /// How an await ended.
 pub(crate) enum Ended {
     /// The future is settled: look at it.
@@ -44,6 +38,134 @@ pub(crate) enum Ended {
     Interrupted,
     /// It could not begin.
     Refused(TaskError),
+}
+
+impl Tie {
+    #[inline]
+    pub(crate) fn poll(&mut self, future: &AnyFuture, cx: &mut Context<'_>) -> Poll<Ended> {
+        let state = future.header().state.get();
+        if state.has(State::SETTLED) {
+            return Poll::Ready(self.end(future));
+        }
+        // Whoever polled it last is told: an await may move to another task, or into a combinator.
+        if !matches!(self, Tie::None) {
+            if self.would_wake(future, cx.waker()) {
+                return Poll::Pending;
+            }
+            self.untie(future);
+        }
+        self.tie(future, cx)
+    }
+
+    fn would_wake(&self, future: &AnyFuture, waker: &Waker) -> bool {
+        match self {
+            Tie::None => false,
+            Tie::Task { task, .. } => task.task().is_some_and(|core| {
+                let owner = &task.header().owner;
+                waker.will_wake(&owner.waker(core.key))
+            }),
+            Tie::Waker { callback } => {
+                let callbacks = future.header().callbacks.borrow();
+                matches!(callbacks.get(*callback), Some(Callback::Wake(own)) if own.will_wake(waker))
+            }
+        }
+    }
+
+    fn tie(&mut self, future: &AnyFuture, cx: &mut Context<'_>) -> Poll<Ended> {
+        let header = future.header();
+        if header.state.get().has(State::LOST) {
+            return Poll::Pending; // Its loop is closed: nobody will be told of anything.
+        }
+        if let Some(task) = current::current()
+            && let Some(core) = task.task()
+        {
+            if task.is(future) {
+                return Poll::Ready(Ended::Refused(TaskError::SelfAwait));
+            }
+            if !task.header().owner.same(&header.owner) {
+                let (future, task) = (header.owner.id(), task.header().owner.id());
+                return Poll::Ready(Ended::Refused(TaskError::WrongLoop { future, task }));
+            }
+            if cx.waker().will_wake(&header.owner.waker(core.key)) {
+                let callback = header
+                    .callbacks
+                    .borrow_mut()
+                    .add(Callback::Step(task.clone()));
+                let wait = core.waits.borrow_mut().add(future.clone());
+                *self = Tie::Task {
+                    task,
+                    wait,
+                    callback,
+                };
+                return Poll::Pending;
+            }
+        }
+        // Before anything is borrowed: a clone is foreign code, which may even settle the future.
+        let waker = cx.waker().clone();
+        let header = future.header();
+        let state = header.state.get();
+        if state.has(State::SETTLED) {
+            return Poll::Ready(self.end(future));
+        }
+        let callback = header.callbacks.borrow_mut().add(Callback::Wake(waker));
+        *self = Tie::Waker { callback };
+        Poll::Pending
+    }
+
+    fn end(&mut self, future: &AnyFuture) -> Ended {
+        if let Tie::Task { task, wait, .. } = std::mem::take(self)
+            && let Some(core) = task.task()
+        {
+            let wait = core.waits.borrow_mut().remove(wait);
+            if wait.is_some_and(|wait| wait.passed) && future.was_cancelled() {
+                if current::is_current(&task) {
+                    future.mark_retrieved();
+                    cancel::raise();
+                    return Ended::Interrupted;
+                }
+                // The await has moved on; the request was that task's.
+                cancel::give_back(&task, core);
+            }
+        }
+        Ended::Settled
+    }
+
+    /// Takes the await back, as if it had never been.
+    #[cold]
+    pub(crate) fn untie(&mut self, future: &AnyFuture) {
+        match std::mem::take(self) {
+            Tie::None => {}
+            Tie::Waker { callback } => {
+                let callback = future.header().callbacks.borrow_mut().remove(callback);
+                drop(callback);
+            }
+            Tie::Task {
+                task,
+                wait,
+                callback,
+            } => {
+                let callback = future.header().callbacks.borrow_mut().remove(callback);
+                drop(callback);
+                let Some(core) = task.task() else { return };
+                let wait = core.waits.borrow_mut().remove(wait);
+                // A request that the future has answered with a value is answered.
+                let settled = future.is_settled();
+                if settled && core.absorbing.get() {
+                    // It is on its way to a task that was cancelled in the meantime: nobody will ever look.
+                    future.mark_retrieved();
+                }
+                if wait.is_some_and(|wait| wait.passed) && (!settled || future.was_cancelled()) {
+                    cancel::give_back(&task, core);
+                }
+            }
+        }
+    }
+}
+
+/// One await on a future of whatever type. Dropping it unties it.
+pub(crate) struct Link {
+    future: AnyFuture,
+    tie: Tie,
 }
 
 impl Link {
@@ -57,126 +179,7 @@ impl Link {
 
     #[inline]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
-        let state = self.future.header().state.get();
-        if state.has(State::SETTLED) {
-            return Poll::Ready(self.end());
-        }
-        // Whoever polled it last is told: an await may move to another task, or into a combinator.
-        match &self.tie {
-            Tie::None => {}
-            tie if self.would_wake(tie, cx.waker()) => return Poll::Pending,
-            _ => self.untie(),
-        }
-        self.tie(cx)
-    }
-
-    fn would_wake(&self, tie: &Tie, waker: &Waker) -> bool {
-        match tie {
-            Tie::None => false,
-            Tie::Task { task, .. } => task.task().is_some_and(|core| {
-                let owner = &task.header().owner;
-                waker.will_wake(&owner.waker(core.key))
-            }),
-            Tie::Waker { callback } => {
-                let callbacks = self.future.header().callbacks.borrow();
-                matches!(callbacks.get(*callback), Some(Callback::Wake(own)) if own.will_wake(waker))
-            }
-        }
-    }
-
-    fn tie(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
-        let header = self.future.header();
-        if header.state.get().has(State::LOST) {
-            return Poll::Pending; // Its loop is closed: nobody will be told of anything.
-        }
-        if let Some(task) = current::current()
-            && let Some(core) = task.task()
-        {
-            if task.is(&self.future) {
-                return Poll::Ready(Ended::Refused(TaskError::SelfAwait));
-            }
-            if !task.header().owner.same(&header.owner) {
-                let (future, task) = (header.owner.id(), task.header().owner.id());
-                return Poll::Ready(Ended::Refused(TaskError::WrongLoop { future, task }));
-            }
-            if cx.waker().will_wake(&header.owner.waker(core.key)) {
-                let callback = header
-                    .callbacks
-                    .borrow_mut()
-                    .add(Callback::Step(task.clone()));
-                let wait = core.waits.borrow_mut().add(self.future.clone());
-                self.tie = Tie::Task {
-                    task,
-                    wait,
-                    callback,
-                };
-                return Poll::Pending;
-            }
-        }
-        // Before anything is borrowed: a clone is foreign code, which may even settle the future.
-        let waker = cx.waker().clone();
-        let header = self.future.header();
-        let state = header.state.get();
-        if state.has(State::SETTLED) {
-            return Poll::Ready(self.end());
-        }
-        let callback = header.callbacks.borrow_mut().add(Callback::Wake(waker));
-        self.tie = Tie::Waker { callback };
-        Poll::Pending
-    }
-
-    fn end(&mut self) -> Ended {
-        if let Tie::Task { task, wait, .. } = std::mem::take(&mut self.tie)
-            && let Some(core) = task.task()
-        {
-            let wait = core.waits.borrow_mut().remove(wait);
-            if wait.is_some_and(|wait| wait.passed) && self.future.was_cancelled() {
-                if current::is_current(&task) {
-                    self.future.mark_retrieved();
-                    cancel::raise();
-                    return Ended::Interrupted;
-                }
-                // The await has moved on; the request was that task's.
-                cancel::give_back(&task, core);
-            }
-        }
-        Ended::Settled
-    }
-
-    /// Takes the await back, as if it had never been.
-    fn untie(&mut self) {
-        match std::mem::take(&mut self.tie) {
-            Tie::None => {}
-            Tie::Waker { callback } => {
-                let callback = self.future.header().callbacks.borrow_mut().remove(callback);
-                drop(callback);
-            }
-            Tie::Task {
-                task,
-                wait,
-                callback,
-            } => {
-                let callback = self.future.header().callbacks.borrow_mut().remove(callback);
-                drop(callback);
-                let Some(core) = task.task() else { return };
-                let wait = core.waits.borrow_mut().remove(wait);
-                // A request that the future has answered with a value is answered.
-                let settled = self.future.is_settled();
-                if settled && core.absorbing.get() {
-                    // It is on its way to a task that was cancelled in the meantime: nobody will ever look.
-                    self.future.mark_retrieved();
-                }
-                if wait.is_some_and(|wait| wait.passed) && (!settled || self.future.was_cancelled())
-                {
-                    cancel::give_back(&task, core);
-                }
-            }
-        }
-    }
-
-    #[inline]
-    pub(crate) fn future(&self) -> &AnyFuture {
-        &self.future
+        self.tie.poll(&self.future, cx)
     }
 }
 
@@ -184,7 +187,7 @@ impl Drop for Link {
     #[inline]
     fn drop(&mut self) {
         if !matches!(self.tie, Tie::None) {
-            self.untie();
+            self.tie.untie(&self.future);
         }
     }
 }
@@ -195,17 +198,16 @@ impl Drop for Link {
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Join<T> {
     future: LoopFuture<T>,
-    link: Link,
+    tie: Tie,
     /// `None`: the value is moved out.
     share: Option<Share<T>>,
 }
 
 impl<T: 'static> Join<T> {
     pub(crate) fn new(future: LoopFuture<T>, share: Option<Share<T>>) -> Join<T> {
-        let link = Link::new(future.any().clone());
         Join {
             future,
-            link,
+            tie: Tie::None,
             share,
         }
     }
@@ -217,7 +219,7 @@ impl<T: 'static> Future for Join<T> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        match this.link.poll(cx) {
+        match this.tie.poll(this.future.any(), cx) {
             Poll::Pending | Poll::Ready(Ended::Interrupted) => Poll::Pending,
             Poll::Ready(Ended::Refused(error)) => Poll::Ready(Err(error)),
             Poll::Ready(Ended::Settled) => Poll::Ready(this.future.extract(this.share)),
@@ -225,9 +227,18 @@ impl<T: 'static> Future for Join<T> {
     }
 }
 
+impl<T> Drop for Join<T> {
+    #[inline]
+    fn drop(&mut self) {
+        if !matches!(self.tie, Tie::None) {
+            self.tie.untie(self.future.any());
+        }
+    }
+}
+
 impl<T: 'static> fmt::Debug for Join<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Join").field(self.link.future()).finish()
+        f.debug_tuple("Join").field(self.future.any()).finish()
     }
 }
 

@@ -45,6 +45,7 @@ pub(crate) struct TaskCore {
 }
 
 impl TaskCore {
+    #[inline(always)]
     pub(crate) fn new(key: WakeKey, serial: u64) -> TaskCore {
         TaskCore {
             key,
