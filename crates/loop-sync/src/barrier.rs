@@ -84,7 +84,8 @@ impl Barrier {
     /// When it has to wait where no loop is running, or while tasks of another loop wait for it.
     ///
     /// # Ordering
-    /// The last to come does not wait. The others acquire the barrier's lock one after the other, a hop each.
+    /// The last to come goes on without a hop; the others one hop later, in the order in which they came. Whoever comes
+    /// before all of them have left waits until they have.
     ///
     /// # Cancel safety
     /// Cancelled or dropped, it leaves: the barrier waits for one more.

@@ -40,6 +40,13 @@
 //! the first loop whose task waits for it; here it is free again when nobody waits. A wait for an object for which
 //! tasks of another loop wait panics.
 //!
+//! ```compile_fail
+//! std::thread::spawn({
+//!     let lock = loop_sync::Lock::new();
+//!     move || lock.locked() // the lock stays in its thread
+//! });
+//! ```
+//!
 //! # Not here
 //! Other threads: between loops, `loop-bridge`. Broadcast and rendezvous channels. Locks that hold a value: the value
 //! stands beside the lock.

@@ -8,7 +8,8 @@ use crate::store::Heap;
 
 /// A [`Queue`] that gives the least item first: `asyncio.PriorityQueue`.
 ///
-/// Of items that compare equal it gives the oldest first, which asyncio leaves open.
+/// Of items that compare equal it gives the oldest first, which asyncio leaves open. Items are compared while they
+/// are put in and taken out: their `Ord` must not use the queue.
 ///
 /// # Examples
 /// ```

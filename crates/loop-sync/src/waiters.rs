@@ -54,14 +54,15 @@ impl Waiters {
             Err(error) => panic!("{error}: to wait in a line needs one"),
         };
         let future = event_loop.create_future();
-        let mut line = self.line.borrow_mut();
-        let empty = line.len() == 0;
-        if self.owner.replace(event_loop.id()) != event_loop.id() && !empty {
-            drop(line);
-            panic!("it is bound to a different event loop, whose tasks wait for it");
+        if self.len() == 0 {
+            self.owner.set(event_loop.id());
         }
+        assert!(
+            self.owner.get() == event_loop.id(),
+            "it is bound to a different event loop, whose tasks wait for it"
+        );
         InLine {
-            key: Some(line.push(future.clone())),
+            key: Some(self.line.borrow_mut().push(future.clone())),
             future,
             waiters: self,
         }
@@ -85,19 +86,19 @@ impl Waiters {
     /// Wakes the one that is first in the line, unless it is awake already.
     pub(crate) fn wake_first(&self) {
         let first = self.line.borrow().first().cloned();
-        if let Some(first) = first.filter(|first| !first.done()) {
+        if let Some(first) = first {
             Asleep(first).wake();
         }
     }
 }
 
-/// One that waits and has not been woken.
+/// One that waits, and may not have been woken yet.
 #[must_use]
 pub(crate) struct Asleep(LoopFuture<()>);
 
 impl Asleep {
     pub(crate) fn wake(self) {
-        // Refused only by a future whose loop is closed: its task is gone.
+        // Refused by one that is awake already, and by one whose loop is closed: its task is gone.
         let _ = self.0.set_result(());
     }
 }

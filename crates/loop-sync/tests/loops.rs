@@ -5,6 +5,7 @@ mod common;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use common::{run, yields};
+use futures_util::future::select;
 use loop_core::EventLoop;
 use loop_sync::{Barrier, Condition, Event, Lock, PriorityQueue, Queue, Semaphore};
 use loop_tasks::{LoopExt, TaskError, create_task, yield_now};
@@ -70,13 +71,14 @@ fn waiting_beside_tasks_of_another_loop_panics() {
     first.run_until_complete(yields(2)).unwrap();
 
     let second = EventLoop::builder().virtual_clock().build().unwrap();
-    let error = second.run_until_complete(event.wait()).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("bound to a different event loop"),
-        "{error}"
-    );
+    for _ in 0..2 {
+        let error = second.run_until_complete(event.wait()).unwrap_err();
+        let message = error.to_string();
+        assert!(
+            message.contains("bound to a different event loop"),
+            "{message}"
+        );
+    }
     event.set();
     first.run_until_complete(waiting).unwrap();
     second.run_until_complete(event.wait()).unwrap();
@@ -177,6 +179,31 @@ fn foreign_guards_are_refused() {
         let waiting = create_task(async move { condition.wait(&mut guard).await });
         let error = waiting.await.unwrap_err().to_string();
         assert!(error.contains("cannot wait on un-acquired lock"), "{error}");
+    });
+}
+
+/// A wait that something quicker drops leaves its guard without the lock, and the lock to others.
+#[test]
+fn guard_of_a_dropped_wait_says_so() {
+    run(async {
+        let condition = Condition::new();
+        let mut guard = condition.acquire().await;
+        let wait = Box::pin(condition.wait(&mut guard));
+        drop(select(wait, std::future::ready(())).await);
+        assert!(!guard.held());
+        let other = condition.lock().try_acquire().unwrap();
+        let panic = catch_unwind(AssertUnwindSafe(|| condition.notify(&guard, 1)));
+        assert!(panic.is_err());
+        let again = create_task(async move {
+            guard.reacquire().await;
+            guard.reacquire().await;
+            guard.held()
+        });
+        yields(2).await;
+        assert!(!again.done());
+        drop(other);
+        assert!(again.await.unwrap());
+        assert!(!condition.locked());
     });
 }
 

@@ -99,13 +99,11 @@ fn semaphore_lets_nobody_pass_those_who_wait() {
         semaphore.release();
         // One permit is left, but two stand in the line.
         assert!(semaphore.locked() && semaphore.try_acquire().is_none());
-        let late = noting(&trace, "late", semaphore.acquire());
-        yields(2).await;
-        assert_eq!(trace.take(), "a b late");
+        semaphore.acquire().await.forget();
+        assert_eq!(trace.take(), "a b");
         for permit in permits {
             permit.await.unwrap().forget();
         }
-        late.await.unwrap().forget();
         assert_eq!(format!("{semaphore:?}"), "<Semaphore [locked]>");
     });
 }
@@ -152,6 +150,31 @@ fn notified_waiters_take_the_lock_one_after_the_other() {
         drop(guard);
         yields(10).await;
         assert_eq!(trace.take(), "c /c");
+    });
+}
+
+#[test]
+fn notified_waiter_that_is_cancelled_notifies_one_other() {
+    run(async {
+        let (trace, condition) = (Trace::default(), Condition::new());
+        let waiters = ["a", "b", "c"].map(|name| {
+            let inside = condition.clone();
+            noting(&trace, name, async move {
+                let mut guard = inside.acquire().await;
+                inside.wait(&mut guard).await;
+            })
+        });
+        yields(2).await;
+        let guard = condition.acquire().await;
+        condition.notify(&guard, 1);
+        drop(guard);
+        waiters[0].cancel();
+        yields(10).await;
+        assert_eq!(trace.take(), "b");
+        assert_eq!(
+            format!("{condition:?}"),
+            "<Condition [unlocked, waiters:1]>"
+        );
     });
 }
 
