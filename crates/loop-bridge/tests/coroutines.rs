@@ -10,7 +10,9 @@ use std::thread;
 use std::time::Duration;
 
 use common::{LoopThread, turn};
-use loop_bridge::{ConcurrentError, FutureState, run_coroutine_threadsafe, run_future_threadsafe};
+use loop_bridge::{
+    ConcurrentError, ConcurrentFuture, FutureState, run_coroutine_threadsafe, run_future_threadsafe,
+};
 use loop_core::{EventLoop, UnboundLoop};
 use loop_tasks::{ContextVar, LoopExt, current_task, sleep, yield_now};
 
@@ -285,4 +287,29 @@ fn ten_threads_times_a_thousand_coroutines_are_all_accounted_for() {
     assert_eq!(dropped.load(Ordering::SeqCst), all);
     assert_eq!(called_back.load(Ordering::SeqCst), all);
     assert_eq!(there.stop(), [""; 0]);
+}
+
+#[test]
+fn a_thread_that_is_ending_can_still_submit() {
+    struct Last(loop_core::LoopHandle, mpsc::Sender<ConcurrentFuture<u32>>);
+    impl Drop for Last {
+        fn drop(&mut self) {
+            let future = run_coroutine_threadsafe(&self.0, || async { 7 }).unwrap();
+            self.1.send(future).unwrap();
+        }
+    }
+    thread_local! {
+        static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
+    }
+    static NAME: ContextVar<&str> = ContextVar::new();
+    let there = LoopThread::spawn();
+    let (send, receive) = mpsc::channel();
+    let last = Last(there.handle.clone(), send);
+    let thread = thread::spawn(move || {
+        // Destroyed in reverse order: the context is gone when the other one submits.
+        LAST.set(Some(last));
+        NAME.set("ada");
+    });
+    thread.join().unwrap();
+    assert_eq!(receive.recv().unwrap().result(SOON).unwrap(), 7);
 }
