@@ -80,7 +80,8 @@ pub use crate::map::Map;
 pub use crate::on_loop::LoopExecutorExt;
 #[cfg(all(unix, feature = "process"))]
 pub use crate::process::{
-    call::{Call, CallJob, Calls},
+    call::{Call, CallJob},
+    calls::Calls,
     function::{ProcessFn, call_registered},
     job_error::{BreakCause, BrokenProcessPool, JobError, RemotePanic, WorkerDied, WorkerPhase},
     map::ProcessMap,
@@ -99,7 +100,9 @@ pub use crate::work::Work;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::process::function::Registered;
+    pub use crate::process::travel::{Comes, Leaves};
     pub use inventory;
+    pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
 }
 
 #[cfg(doctest)]

@@ -6,6 +6,7 @@
 //! the *[worker]* reads it, makes the call and answers.
 
 pub(crate) mod call;
+pub(crate) mod calls;
 mod frame;
 pub(crate) mod function;
 pub(crate) mod job_error;
@@ -18,5 +19,6 @@ mod remote_panic;
 pub(crate) mod settings;
 mod shared;
 mod sys;
+pub(crate) mod travel;
 mod wire;
 pub(crate) mod worker;

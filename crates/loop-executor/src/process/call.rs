@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::fmt;
-use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::time::Duration;
 
@@ -10,8 +9,9 @@ use loop_bridge::{
     BlockingGuard, ConcurrentError, ConcurrentFuture, Promise, concurrent_future, guarded_future,
 };
 
-use super::wire::{self, EncodeError, Failure};
-use super::{function, remote_panic};
+use super::remote_panic;
+use super::travel::{ArgsLeave, Comes};
+use super::wire::{self, EncodeError};
 use crate::job::{self, Boxed, contain};
 use crate::{Job, JobError, ProcessFn, Work};
 
@@ -93,7 +93,7 @@ impl<F: ProcessFn> Call<F> {
     pub fn encode(&self) -> Result<Vec<u8>, JobError> {
         let mut buffer = Vec::new();
         encode(F::NAME, &mut buffer, usize::MAX, |buffer, limit| {
-            wire::encode(buffer, limit, &self.args)
+            wire::encode(buffer, limit, &ArgsLeave::<F>(&self.args))
         })?;
         Ok(buffer)
     }
@@ -148,50 +148,6 @@ impl<F: ProcessFn> job::Call for Call<F> {
 
     fn call(self) -> F::Output {
         self.call()
-    }
-}
-
-/// Many calls of a function, for [`ProcessPoolExecutor::map`](crate::ProcessPoolExecutor::map).
-///
-/// # Examples
-/// See [`ProcessPoolExecutor::map`](crate::ProcessPoolExecutor::map).
-#[must_use = "calls do nothing until they are submitted"]
-pub struct Calls<F, I> {
-    pub(crate) items: I,
-    pub(crate) chunk_size: usize,
-    pub(crate) timeout: Option<Duration>,
-    function: PhantomData<fn() -> F>,
-}
-
-impl<F, I> Calls<F, I> {
-    #[doc(hidden)]
-    pub fn new(items: I) -> Self {
-        Calls {
-            items,
-            chunk_size: 1,
-            timeout: None,
-            function: PhantomData,
-        }
-    }
-
-    /// Sets how many calls travel together.
-    ///
-    /// The larger the chunks, the less a call costs; but what a worker takes along when it dies is
-    /// a chunk.
-    ///
-    /// By default, 1.
-    ///
-    /// # Examples
-    /// See [`ProcessPoolExecutor::map`](crate::ProcessPoolExecutor::map).
-    pub fn chunk_size(mut self, chunk_size: usize) -> Self {
-        self.chunk_size = chunk_size;
-        self
-    }
-}
-
-impl<F, I> fmt::Debug for Calls<F, I> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<Calls in chunks of {}>", self.chunk_size)
     }
 }
 
@@ -426,45 +382,11 @@ impl<F: ProcessFn> Content for One<F> {
     const MANY: bool = false;
 
     fn encode(&self, buffer: &mut Vec<u8>, limit: usize) -> Result<(), EncodeError> {
-        wire::encode(buffer, limit, &self.0.args)
+        wire::encode(buffer, limit, &ArgsLeave::<F>(&self.0.args))
     }
 
     fn decode(result: &[u8]) -> Result<F::Output, String> {
-        wire::decode(result)
-    }
-}
-
-/// A chunk of calls. Each has its own outcome.
-pub(crate) struct Chunk<F: ProcessFn>(pub(crate) Vec<F::Args>);
-
-impl<F: ProcessFn> Content for Chunk<F> {
-    type Output = Vec<Result<F::Output, JobError>>;
-    const NAME: &'static str = F::NAME;
-    const MANY: bool = true;
-
-    fn encode(&self, buffer: &mut Vec<u8>, limit: usize) -> Result<(), EncodeError> {
-        self.0
-            .iter()
-            .try_for_each(|args| wire::encode_item(buffer, limit, args))
-    }
-
-    fn decode(result: &[u8]) -> Result<Self::Output, String> {
-        let mut outcomes = Vec::new();
-        let mut rest = result;
-        while let Some((failed, items)) = rest.split_first() {
-            rest = items;
-            let item = wire::split_item(&mut rest).ok_or("the chunk is cut off")?;
-            outcomes.push(if *failed == 0 {
-                wire::decode(item).map_err(|message| JobError::DecodeResult {
-                    function: F::NAME.to_owned(),
-                    message,
-                })
-            } else {
-                let failure: Failure = wire::decode(item)?;
-                Err(function::explain(failure, F::NAME, usize::MAX))
-            });
-        }
-        Ok(outcomes)
+        wire::decode(result).map(|Comes(output)| output)
     }
 }
 

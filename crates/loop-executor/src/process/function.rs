@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::remote_panic;
+use super::travel::{ArgsCome, Comes, Leaves};
 use super::wire::{self, EncodeError, Failure};
 use crate::JobError;
 use crate::job::contain;
@@ -34,6 +35,18 @@ pub trait ProcessFn: Send + 'static {
     /// # Examples
     /// See [`process_fn!`](crate::process_fn).
     fn call(args: Self::Args) -> Self::Output;
+
+    /// Writes the arguments, each by itself if there are several.
+    #[doc(hidden)]
+    fn write_args<S: Serializer>(args: &Self::Args, serializer: S) -> Result<S::Ok, S::Error> {
+        Leaves(args).serialize(serializer)
+    }
+
+    /// Reads what [`write_args`](ProcessFn::write_args) has written.
+    #[doc(hidden)]
+    fn read_args<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self::Args, D::Error> {
+        Comes::deserialize(deserializer).map(|Comes(args)| args)
+    }
 }
 
 /// Declares functions that another process can run.
@@ -42,7 +55,9 @@ pub trait ProcessFn: Send + 'static {
 /// `name::job(arguments)` for [`submit`](crate::ExecutorExt::submit), and `name::jobs(items)` for
 /// [`map`](crate::ProcessPoolExecutor::map).
 ///
-/// The arguments and the result must be `Serialize + DeserializeOwned + Send + 'static`.
+/// The arguments and the result must be `Serialize + DeserializeOwned + Send + 'static`. An argument
+/// or a result that is a `Vec<u8>` travels as the bytes that it is; within another type, bytes that
+/// are many want the `serde_bytes` crate.
 /// A function is an item, so it captures nothing. Generic and `async` functions cannot be declared.
 ///
 /// # Examples
@@ -68,10 +83,29 @@ pub trait ProcessFn: Send + 'static {
 /// }
 /// ```
 ///
-/// What cannot travel does not compile:
+/// What cannot travel does not compile, neither as an argument nor as a result: a loop, a handle of
+/// one, a task.
 /// ```compile_fail,E0277
 /// loop_executor::process_fn! {
 ///     fn run(event_loop: loop_core::LoopHandle) {}
+/// }
+/// ```
+/// ```compile_fail,E0277
+/// loop_executor::process_fn! {
+///     fn make() -> loop_core::UnboundLoop { loop_core::UnboundLoop::new().unwrap() }
+/// }
+/// ```
+/// ```compile_fail,E0277
+/// loop_executor::process_fn! {
+///     fn await_it(name: String, task: loop_tasks::Task<u32>) {}
+/// }
+/// ```
+/// Nor does a function that captures:
+/// ```compile_fail,E0434
+/// fn submit(number: u32) {
+///     loop_executor::process_fn! {
+///         fn next() -> u32 { number + 1 }
+///     }
 /// }
 /// ```
 /// Nor do closures, whatever they capture, on a pool of processes:
@@ -118,6 +152,23 @@ macro_rules! process_fn {
             fn call($crate::process_fn!(@tuple $($argument),*): Self::Args) -> Self::Output {
                 $name($($argument),*)
             }
+
+            fn write_args<S: $crate::__private::Serializer>(
+                args: &Self::Args,
+                serializer: S,
+            ) -> ::std::result::Result<S::Ok, S::Error> {
+                let $crate::process_fn!(@tuple $($argument),*) = args;
+                let args = $crate::process_fn!(@leave $($argument),*);
+                $crate::__private::Serialize::serialize(&args, serializer)
+            }
+
+            fn read_args<'de, D: $crate::__private::Deserializer<'de>>(
+                deserializer: D,
+            ) -> ::std::result::Result<Self::Args, D::Error> {
+                let $crate::process_fn!(@come $($argument),*): $crate::process_fn!(@comes $($type),*) =
+                    $crate::__private::Deserialize::deserialize(deserializer)?;
+                ::std::result::Result::Ok($crate::process_fn!(@tuple $($argument),*))
+            }
         }
 
         $crate::__private::inventory::submit! {
@@ -126,6 +177,12 @@ macro_rules! process_fn {
     )+};
     (@tuple $one:ident) => { $one };
     (@tuple $($many:ident),*) => { ($($many),*) };
+    (@leave $one:ident) => { $crate::__private::Leaves($one) };
+    (@leave $($many:ident),*) => { ($($crate::__private::Leaves($many)),*) };
+    (@come $one:ident) => { $crate::__private::Comes($one) };
+    (@come $($many:ident),*) => { ($($crate::__private::Comes($many)),*) };
+    (@comes $one:ty) => { $crate::__private::Comes<$one> };
+    (@comes $($many:ty),*) => { ($($crate::__private::Comes<$many>),*) };
     (@types $one:ty) => { $one };
     (@types $($many:ty),*) => { ($($many),*) };
     (@output) => { () };
@@ -231,7 +288,9 @@ fn run_one<F: ProcessFn>(
     limit: usize,
 ) -> Result<(), Failure> {
     let output = call::<F>(arguments)?;
-    write(output, |output| wire::encode(buffer, limit, output))
+    write(output, |output| {
+        wire::encode(buffer, limit, &Leaves(output))
+    })
 }
 
 /// Writes an item for each: what came of it, and before that a 0 for a result, a 1 for a failure.
@@ -245,7 +304,9 @@ fn run_many<F: ProcessFn>(
         let start = buffer.len();
         let done = call::<F>(arguments).and_then(|output| {
             buffer.push(0);
-            write(output, |output| wire::encode_item(buffer, limit, output))
+            write(output, |output| {
+                wire::encode_item(buffer, limit, &Leaves(output))
+            })
         });
         if let Err(failure) = done {
             buffer.truncate(start);
@@ -260,9 +321,10 @@ fn run_many<F: ProcessFn>(
 }
 
 fn call<F: ProcessFn>(arguments: &[u8]) -> Result<F::Output, Failure> {
-    let arguments = catch_unwind(AssertUnwindSafe(|| wire::decode::<F::Args>(arguments)))
-        .unwrap_or_else(|payload| Err(format!("panicked: {}", remote_panic::text(payload))))
-        .map_err(Failure::DecodeArguments)?;
+    let ArgsCome(arguments) =
+        catch_unwind(AssertUnwindSafe(|| wire::decode::<ArgsCome<F>>(arguments)))
+            .unwrap_or_else(|payload| Err(format!("panicked: {}", remote_panic::text(payload))))
+            .map_err(Failure::DecodeArguments)?;
     catch_unwind(AssertUnwindSafe(|| F::call(arguments))).map_err(remote_panic::describe)
 }
 

@@ -7,7 +7,7 @@ use std::thread;
 
 use loop_bridge::{BlockingGuard, WouldDeadlock};
 
-use super::call::{Calls, Chunk};
+use super::calls::{Calls, Chunk};
 use super::manager::Manager;
 use super::map::ProcessMap;
 use super::settings::{ProcessPoolBuilder, Settings};
