@@ -69,6 +69,14 @@ pub use loop_executor::{
 /// Sockets, streams, servers.
 #[cfg(feature = "net")]
 pub use loop_net as net;
+#[cfg(feature = "net")]
+#[doc(alias("IncompleteReadError", "LimitOverrunError"))]
+pub use loop_net::ReadError;
+#[cfg(feature = "net")]
+pub use loop_net::{
+    Server, StreamReader, StreamWriter, getaddrinfo, getnameinfo, open_connection,
+    open_unix_connection, start_server, start_unix_server,
+};
 pub use loop_sync::{
     Barrier, BoundedSemaphore, BrokenBarrier, Condition, Event, GetNowaitError, LifoQueue, Lock,
     LockGuard, Permit, PriorityQueue, PutNowaitError, Queue, QueueShutDown, ReleasedTooOften,

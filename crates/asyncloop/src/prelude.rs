@@ -10,3 +10,6 @@ pub use crate::{
 };
 #[cfg(all(unix, feature = "process"))]
 pub use crate::{ProcessPoolExecutor, process_fn, worker_main};
+
+#[cfg(feature = "net")]
+pub use crate::{Server, StreamReader, StreamWriter, open_connection, start_server};

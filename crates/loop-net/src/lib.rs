@@ -31,6 +31,8 @@
 //! ```
 //!
 //! - Any descriptor: [`AsyncFd`].
+//! - Streams with buffers: [`open_connection`], [`start_server`], [`StreamReader`], [`StreamWriter`].
+//! - Names: [`getaddrinfo`], [`getnameinfo`].
 //! - Sockets: [`TcpStream`], [`TcpListener`], [`UdpSocket`], [`UnixStream`], [`UnixListener`], [`UnixDatagram`].
 //!
 //! # Invariants
@@ -45,24 +47,50 @@
 #![forbid(unsafe_code)]
 #![cfg(unix)]
 
+mod address;
 mod async_fd;
 mod attempt;
+mod channel;
+mod connect;
+mod connection;
 mod datagram;
+mod driver;
 mod listener;
+mod names;
+mod open_connection;
+mod read_error;
+mod server;
 mod split;
+mod start_server;
 mod stream;
+mod stream_options;
 mod stream_poll;
+mod stream_reader;
+mod stream_writer;
 mod tcp;
 mod udp;
 mod unix;
 
+pub use address::Address;
 pub use async_fd::AsyncFd;
 pub use attempt::Attempt;
+pub use connect::ConnectErrors;
+pub use connection::Connection;
 pub use datagram::{Datagram, DatagramSocket};
 pub use listener::{Listener, ListenerSocket};
 pub use loop_core::Direction;
+pub use names::{NumericNames, getaddrinfo, getnameinfo};
+pub use open_connection::{OpenConnection, open_connection, open_unix_connection};
+pub use read_error::{IncompleteRead, LimitOverrun, ReadError};
+pub use server::Server;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+pub use start_server::{
+    ClientConnected, ClientOutcome, StartServer, start_server, start_unix_server,
+};
 pub use stream::{Stream, StreamSocket};
+pub use stream_options::{StreamOptions, streams_over};
+pub use stream_reader::StreamReader;
+pub use stream_writer::{ExtraInfo, StreamWriter};
 pub use tcp::{TcpListener, TcpOptions, TcpStream};
 pub use udp::UdpSocket;
 pub use unix::{UnixDatagram, UnixListener, UnixStream};

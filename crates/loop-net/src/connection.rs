@@ -1,0 +1,107 @@
+//! What carries the bytes of streams and transports.
+
+use std::fmt;
+use std::io;
+use std::net::Shutdown;
+use std::task::{Context, Poll};
+
+use crate::{Address, Stream, StreamSocket};
+
+/// What carries bytes in both directions in order: a socket, or something on top of one.
+///
+/// One task reads and one writes at a time: for each direction there is one place for a waker.
+///
+/// # Examples
+/// See [`streams_over`](crate::streams_over).
+pub trait Connection: fmt::Debug + 'static {
+    /// Reads to the end of `buffer`, into the room that it has beyond its length, and says how much: 0 is the end.
+    ///
+    /// # Errors
+    /// What keeps it from ever reading more.
+    fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut Vec<u8>) -> Poll<io::Result<usize>>;
+
+    /// Writes at least one byte, and says how much.
+    ///
+    /// # Errors
+    /// What keeps it from ever writing more.
+    fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
+
+    /// Writes without waiting.
+    ///
+    /// # Errors
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock), which is what it always says by default; or as
+    /// [`poll_write`](Connection::poll_write).
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = bytes;
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    /// Tells the other side that nothing more comes.
+    ///
+    /// # Errors
+    /// What keeps it from that.
+    fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Whether there is nothing to say before it is dropped. By default there is: [`poll_shutdown`](Self::poll_shutdown).
+    fn closes_at_once(&self) -> bool {
+        false
+    }
+
+    /// It is about to be dropped: takes what has arrived and nobody will read, since a socket that is closed with unread
+    /// bytes resets its connection, and what was written last may be lost. By default, nothing.
+    fn discard(&self) {}
+
+    /// The address of this end, if it has one.
+    fn local_addr(&self) -> Option<Address>;
+
+    /// The address of the other end, if it has one.
+    fn peer_addr(&self) -> Option<Address>;
+}
+
+impl<S> Connection for Stream<S>
+where
+    S: StreamSocket<Address: Into<Address>> + 'static,
+{
+    #[inline]
+    fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut Vec<u8>) -> Poll<io::Result<usize>> {
+        self.poll_read_buf(cx, buffer)
+    }
+
+    #[inline]
+    fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Stream::poll_write(self, cx, bytes)
+    }
+
+    #[inline]
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        Stream::try_write(self, bytes)
+    }
+
+    fn poll_shutdown(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.shutdown(Shutdown::Write))
+    }
+
+    fn closes_at_once(&self) -> bool {
+        true
+    }
+
+    fn discard(&self) {
+        /// Whoever has sent more than this will not be listened to.
+        const MOST: usize = 256 * 1024;
+        let (mut buffer, mut left) = ([0; 4096], MOST);
+        while let Ok(read @ 1..) = self.try_read(&mut buffer) {
+            left = left.saturating_sub(read);
+            if left == 0 {
+                break;
+            }
+        }
+    }
+
+    fn local_addr(&self) -> Option<Address> {
+        Stream::local_addr(self).ok().map(Into::into)
+    }
+
+    fn peer_addr(&self) -> Option<Address> {
+        Stream::peer_addr(self).ok().map(Into::into)
+    }
+}
