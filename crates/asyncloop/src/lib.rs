@@ -50,9 +50,10 @@ pub use loop_bridge::{
 #[doc(alias("asyncio", "SelectorEventLoop"))]
 pub use loop_core::EventLoop;
 pub use loop_core::{
-    ExceptionContext, External, Handle, InvalidDelay, Job, LoopBuilder, LoopClosed, LoopError,
-    LoopHandle, LoopRef, NoCurrentLoop, NoRunningLoop, Runtime, Stuck, TimerHandle, UnboundLoop,
-    WakeKey, WeakLoop, get_event_loop, get_running_loop, panic_message, seconds, set_event_loop,
+    ExceptionContext, ExceptionHandler, External, Handle, InvalidDelay, Job, LoopBuilder,
+    LoopClosed, LoopError, LoopHandle, LoopRef, NoCurrentLoop, NoRunningLoop, Runtime, Stuck,
+    TimerHandle, UnboundLoop, WakeKey, WeakLoop, get_event_loop, get_running_loop, panic_message,
+    seconds, set_event_loop,
 };
 /// The executors of `concurrent.futures`, with all that they are made of.
 pub use loop_executor as executor;
@@ -97,11 +98,11 @@ pub use loop_tasks::yield_now;
 pub use loop_tasks::{
     AnyLoopFuture, AnyTask, AsCompleted, Awaitable, CallbackToken, CatchCancel, Context,
     ContextToken, ContextVar, EmptySet, EnsureFuture, GatherTuple, GroupClosed, GroupFailure, Join,
-    LoopExt, NotActive, Panicked, RunError, Sleep, Task, TaskBuilder, TaskError, TaskGroup,
-    Timeout, TimeoutRun, Waited, YieldNow, all_tasks, as_completed, catch_cancel, create_task,
-    current_task, eager_task_factory, ensure_future, gather, gather_with, shield, sleep,
-    sleep_result, sleep_until, timeout, timeout_at, try_create_task, try_gather, try_gather_with,
-    wait, wait_for,
+    LoopExt, NotActive, Panicked, RunError, Sleep, Task, TaskBuilder, TaskError, TaskFactory,
+    TaskGroup, Timeout, TimeoutRun, Waited, YieldNow, all_tasks, as_completed, catch_cancel,
+    create_task, current_task, eager_task_factory, ensure_future, gather, gather_with, shield,
+    sleep, sleep_result, sleep_until, timeout, timeout_at, try_create_task, try_gather,
+    try_gather_with, wait, wait_for,
 };
 #[doc(alias = "InvalidStateError")]
 pub use loop_tasks::{InvalidState, NotReady};

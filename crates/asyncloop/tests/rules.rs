@@ -7,7 +7,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use asyncloop::prelude::*;
-use asyncloop::{RunError, TaskError, run_future_threadsafe, seconds};
+use asyncloop::{
+    ExceptionContext, RunError, TaskBuilder, TaskError, run_future_threadsafe, seconds,
+};
 use common::{SECOND, Trace, after, run, run_reported};
 
 fn virtual_loop() -> EventLoop {
@@ -211,5 +213,50 @@ fn the_reasons_of_a_future_that_blocks_its_own_loop_are_said_at_once() {
         matches!(error, asyncloop::ConcurrentError::WouldDeadlock(_)),
         "{error:?}"
     );
+    event_loop.close().unwrap();
+}
+
+#[test]
+fn a_new_exception_handler_may_pass_on_to_the_former_one() {
+    let event_loop = virtual_loop();
+    let heard = Rc::new(RefCell::new(Vec::new()));
+    let note = Rc::clone(&heard);
+    event_loop.set_exception_handler(move |_, context| {
+        note.borrow_mut()
+            .push(format!("former {}", context.message));
+    });
+    let former = event_loop.get_exception_handler().unwrap();
+    let note = Rc::clone(&heard);
+    event_loop.set_exception_handler(move |event_loop, context| {
+        note.borrow_mut().push(format!("new {}", context.message));
+        former(event_loop, context);
+    });
+    event_loop.call_exception_handler(&ExceptionContext::new("a"));
+    assert_eq!(*heard.borrow(), ["new a", "former a"]);
+    event_loop.reset_exception_handler();
+    assert!(event_loop.get_exception_handler().is_none());
+    event_loop.close().unwrap();
+}
+
+#[test]
+fn a_new_task_factory_may_ask_the_former_one() {
+    let event_loop = virtual_loop();
+    assert!(event_loop.get_task_factory().is_none());
+    let asked = Rc::new(RefCell::new(Vec::new()));
+    let note = Rc::clone(&asked);
+    event_loop.set_task_factory(Some(move |builder: TaskBuilder| {
+        note.borrow_mut().push("former");
+        builder.name("of the former")
+    }));
+    let former = event_loop.get_task_factory().unwrap();
+    let note = Rc::clone(&asked);
+    event_loop.set_task_factory(Some(move |builder| {
+        note.borrow_mut().push("new");
+        former(builder)
+    }));
+    let task = event_loop.create_task(async {});
+    assert_eq!(*asked.borrow(), ["new", "former"]);
+    assert_eq!(&*task.get_name(), "of the former");
+    event_loop.run_until_complete(task).unwrap();
     event_loop.close().unwrap();
 }

@@ -10,7 +10,7 @@ use loop_timers::TimerQueue;
 
 use crate::clock::{Clock, Nanos};
 use crate::error::LoopError;
-use crate::exception::Handler;
+use crate::exception::ExceptionHandler;
 use crate::io::IoRegistry;
 use crate::present::Present;
 use crate::raw::RawJob;
@@ -51,7 +51,7 @@ pub(crate) struct Core {
     pub(crate) stall: Cell<Duration>,
     pub(crate) debug: Cell<bool>,
     pub(crate) slow_callback: Cell<Duration>,
-    pub(crate) handler: RefCell<Option<Handler>>,
+    pub(crate) handler: RefCell<Option<ExceptionHandler>>,
     pub(crate) runtime: OnceCell<Installed>,
     /// What other layers keep here, in the order in which they came.
     pub(crate) extensions: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,

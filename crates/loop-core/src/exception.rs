@@ -148,7 +148,8 @@ pub fn panic_message(payload: &(dyn Any + Send)) -> &str {
     }
 }
 
-pub(crate) type Handler = Rc<dyn Fn(&EventLoop, &ExceptionContext)>;
+/// An exception handler, as [`EventLoop::get_exception_handler`] gives it.
+pub type ExceptionHandler = Rc<dyn Fn(&EventLoop, &ExceptionContext)>;
 
 impl EventLoop {
     /// Sets what is told of panics in callbacks, outcomes that nobody took, and tasks that were lost.
@@ -177,6 +178,29 @@ impl EventLoop {
     pub fn set_exception_handler(&self, handler: impl Fn(&EventLoop, &ExceptionContext) + 'static) {
         let old = self.core().handler.replace(Some(Rc::new(handler)));
         drop(old);
+    }
+
+    /// The handler that was set last: for somebody who sets one that passes on what is not for it.
+    ///
+    /// # asyncio
+    /// `loop.get_exception_handler()`.
+    ///
+    /// # Examples
+    /// ```
+    /// let event_loop = loop_core::EventLoop::new()?;
+    /// assert!(event_loop.get_exception_handler().is_none());
+    /// event_loop.set_exception_handler(|_, context| println!("first: {context}"));
+    /// let former = event_loop.get_exception_handler();
+    /// event_loop.set_exception_handler(move |event_loop, context| match &former {
+    ///     Some(former) if context.message.contains("socket") => former(event_loop, context),
+    ///     _ => event_loop.default_exception_handler(context),
+    /// });
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn get_exception_handler(&self) -> Option<ExceptionHandler> {
+        self.core().handler.borrow().clone()
     }
 
     /// Goes back to the default handler.

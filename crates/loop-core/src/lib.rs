@@ -79,7 +79,7 @@ pub use clock::{InvalidDelay, seconds};
 pub use current::{get_event_loop, get_running_loop, set_event_loop};
 pub use error::{LoopClosed, LoopError, NoCurrentLoop, NoRunningLoop, Stuck};
 pub use event_loop::EventLoop;
-pub use exception::{ExceptionContext, drop_quietly, panic_message};
+pub use exception::{ExceptionContext, ExceptionHandler, drop_quietly, panic_message};
 pub use handle::{Handle, TimerHandle};
 pub use raw::Job;
 pub use remote::{External, LoopHandle};

@@ -315,6 +315,9 @@ where
     make(&running(), future, Some(ErrorView::of_result), builder)
 }
 
+/// What has a say in every task of a loop, as [`get_task_factory`](crate::LoopExt::get_task_factory) gives it.
+pub type TaskFactory = Rc<dyn Fn(TaskBuilder) -> TaskBuilder>;
+
 /// A [task factory](crate::LoopExt::set_task_factory) that makes every task eager.
 ///
 /// # asyncio

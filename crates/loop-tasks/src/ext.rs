@@ -7,13 +7,13 @@ use std::rc::Rc;
 
 use loop_core::{EventLoop, LoopError, get_running_loop};
 
-use crate::builder::{TaskBuilder, make};
+use crate::builder::{TaskBuilder, TaskFactory, make};
 use crate::callbacks::Callback;
 use crate::cell::{ErrorView, Errors};
 use crate::ensure::EnsureFuture;
 use crate::error::RunError;
 use crate::future::LoopFuture;
-use crate::table::{Factory, Tasks};
+use crate::table::Tasks;
 use crate::task::{AnyTask, Task, tasks_of};
 
 /// The methods of asyncio's loop that are about futures and tasks.
@@ -99,6 +99,28 @@ pub trait LoopExt {
     /// # Examples
     /// See [`eager_task_factory`](crate::eager_task_factory).
     fn set_task_factory<F: Fn(TaskBuilder) -> TaskBuilder + 'static>(&self, factory: Option<F>);
+
+    /// The factory that was set last: for somebody who sets one that asks it too.
+    ///
+    /// # asyncio
+    /// `loop.get_task_factory()`.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::EventLoop;
+    /// use loop_tasks::{LoopExt, TaskBuilder, eager_task_factory};
+    /// let event_loop = EventLoop::new()?;
+    /// assert!(event_loop.get_task_factory().is_none());
+    /// event_loop.set_task_factory(Some(eager_task_factory));
+    /// let former = event_loop.get_task_factory().expect("it was set in the line above");
+    /// event_loop.set_task_factory(Some(move |builder: TaskBuilder| former(builder).name("mine")));
+    /// let task = event_loop.create_task(async {});
+    /// assert_eq!(&*task.get_name(), "mine");
+    /// # event_loop.run_until_complete(task)?;
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn get_task_factory(&self) -> Option<TaskFactory>;
 }
 
 impl LoopExt for EventLoop {
@@ -149,8 +171,12 @@ impl LoopExt for EventLoop {
     }
 
     fn set_task_factory<F: Fn(TaskBuilder) -> TaskBuilder + 'static>(&self, factory: Option<F>) {
-        let factory = factory.map(|factory| Rc::new(factory) as Factory);
+        let factory = factory.map(|factory| Rc::new(factory) as TaskFactory);
         Tasks::of(&self.loop_ref()).set_factory(factory);
+    }
+
+    fn get_task_factory(&self) -> Option<TaskFactory> {
+        Tasks::of(&self.loop_ref()).factory()
     }
 }
 

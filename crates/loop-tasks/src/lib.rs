@@ -70,7 +70,7 @@ mod wait_one;
 
 pub use any_future::AnyLoopFuture;
 pub use as_completed::{AsCompleted, as_completed};
-pub use builder::{TaskBuilder, create_task, eager_task_factory, try_create_task};
+pub use builder::{TaskBuilder, TaskFactory, create_task, eager_task_factory, try_create_task};
 pub use cancel::{Cancelled, CatchCancel, catch_cancel};
 pub use context::{Context, ContextToken, ContextVar};
 pub use ensure::{Awaitable, EnsureFuture, ensure_future};

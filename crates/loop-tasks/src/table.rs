@@ -4,12 +4,11 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::panic::Location;
-use std::rc::Rc;
 
 use loop_core::{ExceptionContext, LoopRef, Runtime, WakeKey};
 use slab::Slab;
 
-use crate::builder::TaskBuilder;
+use crate::builder::TaskFactory;
 use crate::cell::{AnyFuture, Errors, Typed};
 use crate::error::TaskError;
 use crate::quiet::quietly;
@@ -25,11 +24,8 @@ pub(crate) struct Tasks {
     born: Cell<u64>,
     /// Unsettled gathers and shields: each is part of a cycle of references that only closing the loop breaks.
     cycles: RefCell<Slab<AnyFuture>>,
-    factory: RefCell<Option<Factory>>,
+    factory: RefCell<Option<TaskFactory>>,
 }
-
-/// What has a say in every task that is made.
-pub(crate) type Factory = Rc<dyn Fn(TaskBuilder) -> TaskBuilder>;
 
 impl Tasks {
     #[inline]
@@ -86,11 +82,11 @@ impl Tasks {
     }
 
     #[inline]
-    pub(crate) fn factory(&self) -> Option<Factory> {
+    pub(crate) fn factory(&self) -> Option<TaskFactory> {
         self.factory.borrow().clone()
     }
 
-    pub(crate) fn set_factory(&self, factory: Option<Factory>) {
+    pub(crate) fn set_factory(&self, factory: Option<TaskFactory>) {
         let old = self.factory.replace(factory);
         drop(old);
     }
