@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use common::{children, eventually, process_state, signal, watched};
 use loop_bridge::{ConcurrentError, ConcurrentFuture};
+use loop_core::EventLoop;
 use loop_executor::{
-    BreakCause, BrokenProcessPool, ExecutorExt, JobError, ProcessPoolExecutor, SubmitError,
-    WorkerDied, WorkerPhase, process_fn,
+    BreakCause, BrokenProcessPool, ExecutorExt, JobError, LoopExecutorExt, ProcessPoolExecutor,
+    SubmitError, WorkerDied, WorkerPhase, process_fn,
 };
+use loop_tasks::{LoopExt, timeout};
 
 loop_executor::worker_test!();
 
@@ -285,6 +287,67 @@ fn cancelling_a_job_that_runs_kills_its_worker_alone() {
         drop(spared);
         kept.result(None).unwrap();
         pool.shutdown(true, false).unwrap();
+    });
+}
+
+#[test]
+fn a_task_that_gives_up_kills_the_worker_of_its_job_alone() {
+    watched(|| {
+        let event_loop = EventLoop::new().unwrap();
+        let pool = ProcessPoolExecutor::new(2).unwrap();
+        let (doomed, spared) = (Mark::new("given_up"), Mark::new("not_given_up"));
+        let unwanted = event_loop
+            .run_in_executor(Some(&pool), never::job(doomed.path()))
+            .unwrap();
+        doomed.wait();
+        let victim = pool.worker_pids()[0];
+        let kept = event_loop
+            .run_in_executor(Some(&pool), until_gone::job(spared.path()))
+            .unwrap();
+        spared.wait();
+        let waiting = event_loop
+            .run_in_executor(Some(&pool), add::job(1, 2))
+            .unwrap();
+        let elapsed = event_loop.run_until_complete(async move {
+            timeout(Duration::from_millis(10), async {
+                unwanted.await.map(drop)
+            })
+            .await
+            .is_err()
+        });
+        assert!(elapsed.unwrap());
+        let sum = event_loop.run_until_complete(waiting).unwrap();
+        assert_eq!(sum, 3, "in the place that is free again");
+        assert_eq!(process_state(victim), None);
+        drop(spared);
+        assert_ne!(event_loop.run_until_complete(kept).unwrap(), victim);
+        event_loop.close().unwrap();
+    });
+}
+
+#[test]
+fn a_pool_that_does_not_end_in_time_names_its_jobs() {
+    watched(|| {
+        let pool = ProcessPoolExecutor::new(1).unwrap();
+        let mark = Mark::new("stuck");
+        let line = line!() + 1;
+        let runs = pool.submit(never::job(mark.path())).unwrap();
+        let waits = pool.submit(add::job(1, 2)).unwrap();
+        mark.wait();
+        let stuck = pool.shutdown_timeout(Duration::from_millis(1)).unwrap_err();
+        let [first, second] = stuck.jobs() else {
+            panic!("{stuck}");
+        };
+        assert!(first.running_for().is_some() && second.running_for().is_none());
+        assert_eq!(
+            (first.place().file(), first.place().line()),
+            (file!(), line)
+        );
+        pool.kill_workers();
+        pool.shutdown_timeout(Duration::MAX).unwrap();
+        died(&runs);
+        assert!(waits.cancelled());
+        assert!(pool.submit(add::job(1, 2)).is_err());
     });
 }
 

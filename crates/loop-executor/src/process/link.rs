@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
+use std::panic::Location;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,6 +48,8 @@ pub(crate) struct Link {
     /// The job that it has. Its frame is kept until the result is there: if the worker dies before
     /// it has read all of it, the job goes to another one.
     job: Option<Waiting>,
+    /// Since when it has had it.
+    since: Instant,
     /// When it must be ready, or done with its job.
     deadline: Option<Instant>,
     /// How many jobs it has been given.
@@ -95,6 +98,7 @@ impl Link {
             pipe,
             stage: Stage::Starting,
             job: None,
+            since: now(),
             deadline: now().checked_add(settings.start_timeout),
             jobs: 0,
         })
@@ -124,6 +128,11 @@ impl Link {
         self.job.as_ref()
     }
 
+    /// Where its job was submitted, and since when it has had it.
+    pub(crate) fn running(&self) -> Option<(&'static Location<'static>, Instant)> {
+        self.job.as_ref().map(|job| (job.owed.place, self.since))
+    }
+
     pub(crate) fn take_job(&mut self) -> Option<Waiting> {
         self.job.take()
     }
@@ -144,10 +153,12 @@ impl Link {
     }
 
     /// Gives the worker a job.
-    pub(crate) fn give(&mut self, job: Waiting, deadline: Option<Instant>) {
+    pub(crate) fn give(&mut self, job: Waiting) {
         self.pipe.send(Arc::clone(&job.frame));
+        self.since = now();
+        let timeout = job.owed.timeout;
+        self.deadline = timeout.and_then(|timeout| self.since.checked_add(timeout));
         self.job = Some(job);
-        self.deadline = deadline;
         self.jobs += 1;
     }
 

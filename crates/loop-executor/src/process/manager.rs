@@ -110,7 +110,10 @@ impl Manager {
         let (idle, starting) = (count(Link::is_idle), count(Link::is_starting));
         let living = count(|link| link.stage() != Stage::Retiring);
         let room = self.shared.settings.max_workers.saturating_sub(living);
-        let (waiting, open) = self.shared.look_ahead(idle + room > 0);
+        let (waiting, open) = {
+            let running = self.links.iter().filter_map(Link::running);
+            self.shared.look_ahead(idle + room > 0, running)
+        };
         if waiting == 0 {
             if !open {
                 self.send_home();
@@ -236,7 +239,7 @@ impl Manager {
     /// Ends a worker whose job is not wanted any more, or that is not.
     fn stop(&mut self, at: usize, why: &str) {
         let mut link = self.links.swap_remove(at);
-        tracing::debug!(pid = link.pid(), why, "a worker process is killed");
+        tracing::info!(pid = link.pid(), why, "a worker process is killed");
         link.kill();
         bury(&mut link);
         self.publish();
@@ -344,8 +347,7 @@ fn give_job(shared: &Arc<Shared>, link: &mut Link) -> bool {
                 shared.order(Order::Cancelled(id));
             }
         });
-        let timeout = job.owed.timeout;
-        link.give(job, timeout.and_then(|timeout| now().checked_add(timeout)));
+        link.give(job);
         return true;
     }
     false

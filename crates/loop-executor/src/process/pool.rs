@@ -4,6 +4,7 @@ use std::fmt;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use loop_bridge::{BlockingGuard, WouldDeadlock};
 
@@ -13,7 +14,9 @@ use super::map::ProcessMap;
 use super::settings::{ProcessPoolBuilder, Settings};
 use super::shared::{Order, Shared};
 use crate::sync::{Mutex, lock};
-use crate::{CallJob, Executor, Map, PoolError, ProcessFn, SubmitError, UnfinishedJob};
+use crate::{
+    CallJob, Executor, Map, PoolError, ProcessFn, StillRunning, SubmitError, UnfinishedJob,
+};
 
 /// Runs jobs in other processes.
 ///
@@ -199,6 +202,48 @@ impl ProcessPoolExecutor {
         Ok(())
     }
 
+    /// Accepts no more jobs, and waits for those accepted before, but no longer than `timeout`.
+    ///
+    /// What is still going on then goes on, until [`kill_workers`](ProcessPoolExecutor::kill_workers)
+    /// ends it.
+    ///
+    /// # Errors
+    /// [`StillRunning`] with the jobs that would not end; also in a done callback of this pool's
+    /// jobs, on the thread that runs the pool, at once and without shutting anything down.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use loop_executor::{ExecutorExt, ProcessPoolExecutor, process_fn};
+    ///
+    /// process_fn! {
+    ///     fn never() { loop { std::thread::park() } }
+    /// }
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     loop_executor::worker_main();
+    ///     let pool = ProcessPoolExecutor::new(1)?;
+    ///     let never = pool.submit(never::job())?;
+    ///     let stuck = pool.shutdown_timeout(Duration::from_millis(20)).unwrap_err();
+    ///     assert_eq!(stuck.jobs()[0].place().file(), file!());
+    ///     pool.kill_workers();
+    ///     pool.shutdown_timeout(Duration::MAX)?;
+    ///     assert!(never.done());
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn shutdown_timeout(&self, timeout: Duration) -> Result<(), StillRunning> {
+        if self.shared.id.refuse_inside().is_err() {
+            return Err(StillRunning::new(self.shared.unfinished()));
+        }
+        self.shared.shut_down(false, None);
+        if !self.shared.wait(timeout) {
+            return Err(StillRunning::new(self.shared.unfinished()));
+        }
+        self.join();
+        Ok(())
+    }
+
     /// Ends the pool at once: asks every worker to end (`SIGTERM`), cancels the jobs that have not
     /// begun, and accepts no more. The jobs that run fail with
     /// [`JobError::WorkerDied`](crate::JobError::WorkerDied). It does not wait; a
@@ -298,7 +343,7 @@ impl fmt::Debug for ProcessPoolExecutor {
             "<ProcessPoolExecutor processes={}/{} queued={}>",
             self.worker_pids().len(),
             self.max_workers(),
-            self.shared.unfinished().len(),
+            self.shared.queued(),
         )
     }
 }

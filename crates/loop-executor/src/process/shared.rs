@@ -3,13 +3,15 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
+use std::panic::Location;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::call::Owed;
 use super::frame;
 use super::settings::Settings;
 use super::wire;
-use crate::sync::{Mutex, MutexGuard, lock};
+use crate::sync::{Condvar, Mutex, MutexGuard, lock, now, wait_while};
 use crate::worker::PoolId;
 use crate::{BrokenProcessPool, CallJob, SubmitError, UnfinishedJob};
 
@@ -17,6 +19,8 @@ pub(crate) struct Shared {
     pub(crate) id: PoolId,
     pub(crate) settings: Settings,
     state: Mutex<State>,
+    /// Told when the manager has ended.
+    over: Condvar,
     /// Wakes the manager from its wait.
     bell: UnixStream,
 }
@@ -33,6 +37,9 @@ struct State {
     rung: bool,
     manager: Life,
     pids: Vec<u32>,
+    /// What the workers had to do when the manager last looked: where it was submitted, and since
+    /// when they have had it.
+    running: Vec<(&'static Location<'static>, Instant)>,
 }
 
 enum Phase {
@@ -86,7 +93,9 @@ impl Shared {
                 rung: false,
                 manager: Life::Unborn,
                 pids: Vec::new(),
+                running: Vec::new(),
             }),
+            over: Condvar::new(),
             bell,
         }
     }
@@ -193,10 +202,27 @@ impl Shared {
 
     pub(crate) fn unfinished(&self) -> Vec<UnfinishedJob> {
         let state = self.lock();
+        let now = now();
+        let running = state.running.iter().map(|(place, since)| {
+            let running_for = now.saturating_duration_since(*since);
+            UnfinishedJob::new(place, Some(running_for))
+        });
         let waiting = state.queue.iter();
-        waiting
-            .map(|waiting| UnfinishedJob::new(waiting.owed.place, None))
-            .collect()
+        let waiting = waiting.map(|waiting| UnfinishedJob::new(waiting.owed.place, None));
+        running.chain(waiting).collect()
+    }
+
+    /// How many jobs wait for a worker.
+    pub(crate) fn queued(&self) -> usize {
+        self.lock().queue.len()
+    }
+
+    /// Blocks until the manager has ended, if there was one, and no longer than `timeout`; `false`
+    /// if it has not.
+    pub(crate) fn wait(&self, timeout: Duration) -> bool {
+        let lives = |state: &State| state.manager == Life::Living;
+        let state = wait_while(&self.over, self.lock(), Some(timeout), lives);
+        !lives(&state)
     }
 
     /// Wakes the manager, once for any number of reasons.
@@ -237,10 +263,16 @@ impl Shared {
     }
 
     /// How many jobs wait; and whether there may be more. Jobs that come from now on ring the bell
-    /// if the manager is `hungry`.
-    pub(crate) fn look_ahead(&self, hungry: bool) -> (usize, bool) {
+    /// if the manager is `hungry`. What is `running` is noted for those who ask.
+    pub(crate) fn look_ahead(
+        &self,
+        hungry: bool,
+        running: impl Iterator<Item = (&'static Location<'static>, Instant)>,
+    ) -> (usize, bool) {
         let mut state = self.lock();
         state.hungry = hungry;
+        state.running.clear();
+        state.running.extend(running);
         (state.queue.len(), state.phase.is_open())
     }
 
@@ -250,6 +282,7 @@ impl Shared {
         let done = !state.phase.is_open() && state.queue.is_empty();
         if done {
             state.manager = Life::Ended;
+            self.over.notify_all();
         }
         done
     }
