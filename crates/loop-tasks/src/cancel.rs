@@ -5,6 +5,7 @@
 //! takes an interrupt; the innermost one does. Between the two a request may be *armed*: it waits for the end of a
 //! step, or for the step that is on its way.
 
+use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -16,7 +17,7 @@ use crate::cell::AnyFuture;
 use crate::current;
 use crate::state::State;
 use crate::step;
-use crate::task_core::TaskCore;
+use crate::task_core::{Inside, TaskCore};
 
 /// The cancel hook of a task.
 pub(crate) fn request(task: &AnyFuture, core: &TaskCore) -> bool {
@@ -24,15 +25,11 @@ pub(crate) fn request(task: &AnyFuture, core: &TaskCore) -> bool {
         interrupt(task, core);
         return true;
     }
-    if !accept(task, core) {
-        return false;
+    let accepted = accept(task, core);
+    if accepted {
+        pass_on(task.clone());
     }
-    if core.running.get() {
-        core.armed.set(true);
-    } else {
-        direct(task.clone());
-    }
-    true
+    accepted
 }
 
 /// Counts a request. `false`: the task is done and refuses it.
@@ -44,59 +41,51 @@ fn accept(task: &AnyFuture, core: &TaskCore) -> bool {
     true
 }
 
-/// At the end of a step with a request armed: the task is suspended now, so the request can go somewhere.
-pub(crate) fn pass_on(task: &AnyFuture, core: &TaskCore) {
-    core.armed.set(false);
-    direct(task.clone());
-}
-
-/// Sends a request where a suspended task's requests go. From task to task in a loop: a chain of awaits may be longer
-/// than the stack.
-fn direct(mut task: AnyFuture) {
+/// Sends a request that a task has accepted on to where its requests go. From task to task in a loop: a chain of
+/// awaits may be longer than the stack.
+pub(crate) fn pass_on(mut task: AnyFuture) {
     // Tasks that await each other in a circle: the walk meets this mark again, which moves on ever more rarely.
     let (mut mark, mut walked, mut far) = (task.address(), 0u32, 1u32);
     while let Some(core) = task.task() {
-        let Some(target) = core
+        if core.running.get() {
+            return core.armed.set(true);
+        }
+        let only = core
             .waits
             .borrow_mut()
             .only()
-            .map(|wait| wait.target.clone())
-        else {
+            .map(|wait| wait.target.clone());
+        let Some(target) = only else {
             return interrupt(&task, core);
         };
-        let Some(next) = target.task() else {
-            // No borrow is held: the hook of a gather comes back here for its children, of which this task may be one.
-            core.asking.set(true);
-            let accepted = target.cancel();
-            core.asking.set(false);
-            return passed(core, accepted);
-        };
-        let accepted = accept(&target, next);
-        passed(core, accepted);
-        if !accepted {
-            return;
+        if !offer(core, &target) {
+            // It is done or will be without further ado, and a step is on its way.
+            return core.armed.set(true);
         }
-        if next.running.get() {
-            return next.armed.set(true);
-        }
-        if target.address() == mark || next.asking.get() {
-            return interrupt(&target, next);
+        if let Some(wait) = core.waits.borrow_mut().only() {
+            wait.passed = true;
         }
         walked += 1;
-        if walked == far {
+        if let Some(next) = target.task()
+            && (target.address() == mark || next.asking.get())
+        {
+            return interrupt(&target, next);
+        } else if walked == far {
             (mark, walked, far) = (target.address(), 0, far.saturating_mul(2));
         }
         task = target;
     }
 }
 
-/// The task's one wait has accepted a request, or refused it: then it is done or will be without further ado, and a
-/// step is on its way.
-fn passed(core: &TaskCore, accepted: bool) {
-    if !accepted {
-        core.armed.set(true);
-    } else if let Some(wait) = core.waits.borrow_mut().only() {
-        wait.passed = true;
+/// Offers a request to what a task waits for. A task that accepts it still has to pass it on.
+fn offer(core: &TaskCore, target: &AnyFuture) -> bool {
+    match target.task() {
+        Some(next) => accept(target, next),
+        None => {
+            // No borrow is held: the hook of a gather comes back here for its children, of which this task may be one.
+            let _asking = Restore::after(&core.asking, true);
+            target.cancel()
+        }
     }
 }
 
@@ -104,6 +93,47 @@ fn passed(core: &TaskCore, accepted: bool) {
 fn interrupt(task: &AnyFuture, core: &TaskCore) {
     core.armed.set(true);
     step::schedule(task);
+}
+
+/// Where a frame's own request has gone.
+pub(crate) enum Sent {
+    /// To the one thing that the task waits for, inside the frame.
+    Away,
+    /// Nowhere: the frame has to raise it itself, in the step that is on its way.
+    Refused,
+    /// Nowhere: the frame has to raise it itself, in a step that it has to bring about.
+    Nowhere,
+}
+
+/// Counts the request of a deadline that has come.
+pub(crate) fn begin_expiring(core: &TaskCore) {
+    core.requests.set(core.requests.get().saturating_add(1));
+    core.expiring.set(core.expiring.get() + 1);
+}
+
+/// Takes the request of a deadline back.
+pub(crate) fn end_expiring(core: &TaskCore) {
+    core.expiring.set(core.expiring.get().saturating_sub(1));
+    uncancel(core);
+}
+
+/// Sends a frame's own request to the one thing that its suspended task waits for inside the frame: others beside it,
+/// in a `join!`, are not concerned.
+pub(crate) fn send_within(core: &TaskCore, inside: &Inside) -> Sent {
+    let target = inside
+        .only(&mut core.waits.borrow_mut())
+        .map(|wait| wait.target.clone());
+    let Some(target) = target else {
+        return Sent::Nowhere;
+    };
+    if !offer(core, &target) {
+        return Sent::Refused;
+    }
+    if let Some(wait) = inside.only(&mut core.waits.borrow_mut()) {
+        wait.passed = true;
+    }
+    pass_on(target);
+    Sent::Away
 }
 
 /// Gives a request back to a task whose await passed it on and was dropped before it came to anything.
@@ -125,6 +155,7 @@ pub(crate) fn raise() {
     let raised = current::with_current(|task| {
         if let Some(core) = task.task() {
             core.interrupt.set(true);
+            core.raised.set(true);
         }
     });
     assert!(
@@ -175,16 +206,22 @@ impl Frame {
         let Some(core) = task.task() else {
             return FramePoll::Pending;
         };
+        // Raised in this very step and not inside this frame: by somebody beside it, in a `join!`.
+        let beside = core.interrupt.get() && core.raised.get();
         if core.interrupt.get() && !self.inside {
-            core.interrupt.set(false);
+            take(&task, core, beside);
             return FramePoll::Interrupted;
         }
-        let before = core.frame_pending.replace(false);
+        let frame_pending = Restore::after(&core.frame_pending, false);
         let polled = inner.poll(cx);
-        let inside = core.frame_pending.replace(before);
+        let inside = core.frame_pending.get();
+        drop(frame_pending);
         match polled {
             Poll::Ready(value) => FramePoll::Ready(value),
-            Poll::Pending if core.interrupt.replace(false) => FramePoll::Interrupted,
+            Poll::Pending if core.interrupt.get() => {
+                take(&task, core, beside);
+                FramePoll::Interrupted
+            }
             Poll::Pending => {
                 self.inside = inside;
                 core.frame_pending.set(true);
@@ -197,11 +234,32 @@ impl Frame {
     pub(crate) fn clear<F>(mut inner: Pin<&mut Option<F>>) {
         let task = current::current();
         let core = task.as_ref().and_then(AnyFuture::task);
-        let before = core.map(|core| core.absorbing.replace(true));
+        let _absorbing = core.map(|core| Restore::after(&core.absorbing, true));
         inner.set(None);
-        if let (Some(core), Some(before)) = (core, before) {
-            core.absorbing.set(before);
-        }
+    }
+}
+
+/// A frame takes the interrupt.
+fn take(task: &AnyFuture, core: &TaskCore, beside: bool) {
+    core.interrupt.set(false);
+    if beside {
+        // Whoever raised it still waits, and nobody else would poll it again.
+        step::schedule(task);
+    }
+}
+
+/// Sets a flag, and sets it back when this is dropped, also by a panic.
+struct Restore<'a>(&'a Cell<bool>, bool);
+
+impl<'a> Restore<'a> {
+    fn after(flag: &'a Cell<bool>, value: bool) -> Restore<'a> {
+        Restore(flag, flag.replace(value))
+    }
+}
+
+impl Drop for Restore<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.1);
     }
 }
 

@@ -11,7 +11,7 @@ use crate::builder::{TaskBuilder, TaskFactory, make};
 use crate::callbacks::Callback;
 use crate::cell::{ErrorView, Errors};
 use crate::ensure::EnsureFuture;
-use crate::error::RunError;
+use crate::error::{RunError, TaskError};
 use crate::future::LoopFuture;
 use crate::table::Tasks;
 use crate::task::{AnyTask, Task, tasks_of};
@@ -63,7 +63,7 @@ pub trait LoopExt {
     ///
     /// # Errors
     /// [`RunError::Loop`] if the loop cannot run, or is stuck in virtual time; [`RunError::Stopped`] if somebody
-    /// stopped it first; [`RunError::Task`] if what it waited for was cancelled or panicked.
+    /// stopped it first; [`RunError::Task`] if what it waited for was cancelled, panicked, or belongs to another loop.
     ///
     /// # asyncio
     /// `loop.run_until_complete(future)`.
@@ -154,6 +154,15 @@ impl LoopExt for EventLoop {
         let handle = awaitable.ensure_future(self);
         let future = handle.as_ref();
         let event_loop = self.loop_ref();
+        let owner = &future.any().header().owner;
+        if !owner.same(&event_loop) {
+            if future.done() {
+                return future.extract(A::share()).map_err(RunError::Task);
+            }
+            // This loop would run for ever: it is another one that can settle it.
+            let (future, task) = (owner.id(), self.id());
+            return Err(RunError::Task(TaskError::WrongLoop { future, task }));
+        }
         let token = future.listen(Callback::Call(Box::new(move |_| {
             event_loop.event_loop().stop()
         })));

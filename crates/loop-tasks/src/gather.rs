@@ -178,7 +178,7 @@ pub fn try_gather_with<V: 'static, E: 'static>(
 
 /// Waits for awaitables of different types and gives a tuple of their outcomes, each a `Result<_, TaskError>`.
 ///
-/// Otherwise as [`gather`](fn@gather)(fn@gather).
+/// Otherwise as [`gather`](fn@gather).
 ///
 /// # asyncio
 /// `asyncio.gather(a, b, c, return_exceptions=True)`.

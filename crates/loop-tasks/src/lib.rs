@@ -64,6 +64,7 @@ mod table;
 mod task;
 mod task_core;
 mod timeout;
+mod timeout_run;
 mod wait;
 mod wait_for;
 mod wait_one;
@@ -84,7 +85,8 @@ pub use link::Join;
 pub use shield::shield;
 pub use sleep::{Sleep, YieldNow, sleep, sleep_result, sleep_until, yield_now};
 pub use task::{AnyTask, Task, all_tasks, current_task};
-pub use timeout::{Elapsed, NotActive, Timeout, TimeoutRun, timeout, timeout_at};
+pub use timeout::{Elapsed, NotActive, Timeout, timeout, timeout_at};
+pub use timeout_run::TimeoutRun;
 pub use wait::{EmptySet, ReturnWhen, Waited, wait};
 pub use wait_for::wait_for;
 

@@ -51,6 +51,7 @@ fn step(task: &AnyFuture) {
     }
     let stand = Stand::enter(task);
     core.running.set(true);
+    core.raised.set(false);
     if core.armed.replace(false) {
         core.interrupt.set(true);
     }
@@ -63,7 +64,8 @@ fn step(task: &AnyFuture) {
     core.running.set(false);
     stand.leave();
     if core.armed.get() && core.has_future.get() {
-        cancel::pass_on(task, core);
+        core.armed.set(false);
+        cancel::pass_on(task.clone());
     }
 }
 

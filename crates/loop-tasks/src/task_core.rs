@@ -1,6 +1,7 @@
 //! The bookkeeping of a task that does not depend on its type.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use loop_core::WakeKey;
@@ -34,12 +35,18 @@ pub(crate) struct TaskCore {
     pub(crate) asking: Cell<bool>,
     /// A request on its way to a frame, inside a poll.
     pub(crate) interrupt: Cell<bool>,
+    /// The interrupt, if there is one, was raised by an await in this very step.
+    pub(crate) raised: Cell<bool>,
     /// What is being dropped is dropped by an interrupt, which stands for every request.
     pub(crate) absorbing: Cell<bool>,
     /// A frame ended its last poll pending.
     pub(crate) frame_pending: Cell<bool>,
     /// Requests that nobody has taken back: `cancelling()`.
     pub(crate) requests: Cell<u32>,
+    /// How many of those are of deadlines that have come, and of which nobody has heard the end.
+    pub(crate) expiring: Cell<u32>,
+    /// How many of those deadlines are being polled: what is inside them is theirs.
+    pub(crate) expiring_around: Cell<u32>,
     pub(crate) waits: RefCell<Waits>,
     pub(crate) context: RefCell<Context>,
 }
@@ -57,12 +64,27 @@ impl TaskCore {
             armed: Cell::new(false),
             asking: Cell::new(false),
             interrupt: Cell::new(false),
+            raised: Cell::new(false),
             absorbing: Cell::new(false),
             frame_pending: Cell::new(false),
             requests: Cell::new(0),
+            expiring: Cell::new(0),
+            expiring_around: Cell::new(0),
             waits: RefCell::default(),
             context: RefCell::new(Context::current()),
         }
+    }
+
+    /// The requests that concern whoever is polled now: all but those of deadlines beside it, in a `join!`.
+    pub(crate) fn requests_here(&self) -> u32 {
+        let beside = if self.running.get() {
+            self.expiring
+                .get()
+                .saturating_sub(self.expiring_around.get())
+        } else {
+            0
+        };
+        self.requests.get().saturating_sub(beside)
     }
 
     pub(crate) fn name(&self) -> Rc<str> {
@@ -135,9 +157,53 @@ impl Waits {
         }
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Wait> {
+    /// What tells the waits that begin from now on from the others: see [`Inside::note`].
+    pub(crate) fn mark(&self) -> u32 {
+        self.next
+    }
+
+    fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.more.as_ref().map_or(0, |more| more.len())
+    }
+
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Wait> {
         self.first
             .iter()
             .chain(self.more.iter().flat_map(|more| more.iter()))
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut Wait> {
+        self.first
+            .iter_mut()
+            .chain(self.more.iter_mut().flat_map(|more| more.iter_mut()))
+    }
+}
+
+/// Which of a task's waits began inside a frame: nearly always one, or none.
+#[derive(Default)]
+pub(crate) struct Inside(Vec<u32>);
+
+impl Inside {
+    /// Adds the waits that have begun since `mark`.
+    pub(crate) fn note(&mut self, waits: &Waits, mark: u32) {
+        if waits.next == mark {
+            return;
+        }
+        // Those that are over are forgotten only now and then, so that each costs little however many there are.
+        if self.0.len() > 2 * waits.len() {
+            let alive: HashSet<u32> = waits.iter().map(|wait| wait.id).collect();
+            self.0.retain(|id| alive.contains(id));
+        }
+        let since = waits.next.wrapping_sub(mark);
+        let begun = waits.iter().rev().map(|wait| wait.id);
+        self.0
+            .extend(begun.take_while(|id| id.wrapping_sub(mark) < since));
+    }
+
+    /// The one await inside the frame, if there is exactly one.
+    pub(crate) fn only<'a>(&self, waits: &'a mut Waits) -> Option<&'a mut Wait> {
+        let mut inside = waits.iter_mut().filter(|wait| self.0.contains(&wait.id));
+        let only = inside.next()?;
+        inside.next().is_none().then_some(only)
     }
 }

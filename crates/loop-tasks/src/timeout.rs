@@ -2,19 +2,18 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use loop_core::{EventLoop, Handle, TimerHandle};
-use pin_project_lite::pin_project;
+use loop_core::{Handle, TimerHandle};
 
-use crate::cancel::{self, Frame, FramePoll};
+use crate::cancel::{self, Sent};
 use crate::cell::AnyFuture;
-use crate::current;
 use crate::sleep::running_loop;
+use crate::step;
+use crate::task_core::Inside;
+use crate::timeout_run::TimeoutRun;
 
 /// The time was over.
 ///
@@ -81,7 +80,7 @@ impl fmt::Display for NotActive {
 impl std::error::Error for NotActive {}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+pub(crate) enum Stage {
     Created,
     Active,
     /// The deadline came, and the task was asked to cancel.
@@ -90,26 +89,32 @@ enum Stage {
     Finished,
 }
 
-enum Alarm {
+pub(crate) enum Alarm {
     Soon(Handle),
     Timer(TimerHandle),
 }
 
 #[derive(Clone, Copy)]
-enum When {
+pub(crate) enum When {
     Never,
     After(Duration),
     At(Instant),
 }
 
-struct Inner {
-    stage: Cell<Stage>,
-    when: Cell<When>,
-    alarm: RefCell<Option<Alarm>>,
+pub(crate) struct Inner {
+    pub(crate) stage: Cell<Stage>,
+    pub(crate) when: Cell<When>,
+    pub(crate) alarm: RefCell<Option<Alarm>>,
     /// The task that it was entered in, and how many requests that had then.
-    task: RefCell<Option<AnyFuture>>,
-    requests: Cell<u32>,
-    stall: Cell<Duration>,
+    pub(crate) task: RefCell<Option<AnyFuture>>,
+    pub(crate) requests: Cell<u32>,
+    pub(crate) stall: Cell<Duration>,
+    /// The deadline has come, and its interrupt is raised when the future is polled next.
+    pub(crate) due: Cell<bool>,
+    /// Who polled it last, if that was not the task itself but a combinator.
+    pub(crate) waker: RefCell<Option<Waker>>,
+    /// What the task waits for inside: the request may go there.
+    pub(crate) inside: RefCell<Inside>,
 }
 
 /// A deadline that can be moved while it runs: `asyncio.Timeout`.
@@ -137,7 +142,7 @@ struct Inner {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct Timeout(Rc<Inner>);
+pub struct Timeout(pub(crate) Rc<Inner>);
 
 impl Timeout {
     fn with(when: When) -> Timeout {
@@ -148,6 +153,9 @@ impl Timeout {
             task: RefCell::default(),
             requests: Cell::new(0),
             stall: Cell::new(Duration::ZERO),
+            due: Cell::new(false),
+            waker: RefCell::default(),
+            inside: RefCell::default(),
         }))
     }
 
@@ -210,11 +218,7 @@ impl Timeout {
     /// # Examples
     /// See [`Timeout`].
     pub fn run<F: IntoFuture>(&self, future: F) -> TimeoutRun<F::IntoFuture> {
-        TimeoutRun {
-            frame: Frame::default(),
-            inner: Some(future.into_future()),
-            timeout: self.clone(),
-        }
+        TimeoutRun::new(self.clone(), future.into_future())
     }
 
     /// Moves the deadline; `None` takes it away.
@@ -284,26 +288,7 @@ impl Timeout {
         matches!(self.0.stage.get(), Stage::Expiring | Stage::Expired)
     }
 
-    fn enter(&self) {
-        let task = current::current().expect("Timeout should be used inside a task");
-        let core = task.task().expect("the current task is one");
-        assert!(
-            self.0.stage.get() == Stage::Created,
-            "a Timeout is used once"
-        );
-        self.0.stage.set(Stage::Active);
-        self.0.requests.set(core.requests.get());
-        if let When::After(delay) = self.0.when.get() {
-            let now = task.header().owner.event_loop().time();
-            self.0
-                .when
-                .set(now.checked_add(delay).map_or(When::Never, When::At));
-        }
-        self.0.task.replace(Some(task));
-        self.set_alarm();
-    }
-
-    fn set_alarm(&self) {
+    pub(crate) fn set_alarm(&self) {
         self.clear_alarm();
         let When::At(deadline) = self.0.when.get() else {
             return;
@@ -320,7 +305,7 @@ impl Timeout {
         self.0.alarm.replace(alarm);
     }
 
-    fn clear_alarm(&self) {
+    pub(crate) fn clear_alarm(&self) {
         match self.0.alarm.take() {
             Some(Alarm::Soon(handle)) => handle.cancel(),
             Some(Alarm::Timer(handle)) => handle.cancel(),
@@ -333,34 +318,28 @@ impl Timeout {
         drop(alarm);
         let task = self.0.task.borrow().clone();
         if let (Some(task), Stage::Active) = (task, self.0.stage.get()) {
-            self.0
-                .stall
-                .set(stall_of(&task.header().owner.event_loop()));
-            task.cancel();
-            self.0.stage.set(Stage::Expiring);
+            self.0.stall.set(task.header().owner.event_loop().stall());
+            self.expire(&task);
         }
     }
 
-    /// Leaves, with the future done or interrupted. Whether the interrupt was this deadline's own.
-    fn leave(&self) -> bool {
-        self.clear_alarm();
-        let task = self.0.task.take();
-        match self.0.stage.get() {
-            Stage::Expiring => {
-                self.0.stage.set(Stage::Expired);
-                let core = task.as_ref().and_then(AnyFuture::task);
-                core.is_some_and(|core| cancel::uncancel(core) <= self.0.requests.get())
-            }
-            _ => {
-                self.0.stage.set(Stage::Finished);
-                false
+    fn expire(&self, task: &AnyFuture) {
+        let Some(core) = task.task().filter(|_| !task.is_settled()) else {
+            return;
+        };
+        self.0.stage.set(Stage::Expiring);
+        cancel::begin_expiring(core);
+        let inside = self.0.inside.take();
+        let sent = cancel::send_within(core, &inside);
+        self.0.inside.replace(inside);
+        self.0.due.set(!matches!(sent, Sent::Away));
+        if matches!(sent, Sent::Nowhere) {
+            match self.0.waker.take() {
+                Some(waker) => waker.wake(),
+                None => step::schedule(task),
             }
         }
     }
-}
-
-fn stall_of(event_loop: &EventLoop) -> Duration {
-    event_loop.stall()
 }
 
 impl fmt::Debug for Timeout {
@@ -373,6 +352,7 @@ impl fmt::Debug for Timeout {
 ///
 /// At the deadline the task is cancelled where it stands, and that becomes [`Elapsed`] here. What is inside may
 /// clean up, and may even finish: then its result counts. `future` may borrow. [`Duration::MAX`] is no limit.
+/// Several in one task, in a `join!`, are each for what it holds, and leave the rest alone.
 ///
 /// # Panics
 /// When it is polled outside of a task.
@@ -424,64 +404,4 @@ pub fn timeout<F: IntoFuture>(delay: Duration, future: F) -> TimeoutRun<F::IntoF
 /// ```
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> TimeoutRun<F::IntoFuture> {
     Timeout::at(deadline).run(future)
-}
-
-pin_project! {
-    /// The future of [`timeout`] and [`Timeout::run`].
-    #[must_use = "futures do nothing unless they are awaited"]
-    pub struct TimeoutRun<F> {
-        frame: Frame,
-        #[pin]
-        inner: Option<F>,
-        timeout: Timeout,
-    }
-
-    impl<F> PinnedDrop for TimeoutRun<F> {
-        fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
-            // First what is inside: it may give back the very request that is taken back below.
-            this.inner.set(None);
-            if matches!(this.timeout.0.stage.get(), Stage::Active | Stage::Expiring) {
-                this.timeout.leave();
-            }
-        }
-    }
-}
-
-impl<F> fmt::Debug for TimeoutRun<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.timeout.fmt(f)
-    }
-}
-
-impl<F: Future> Future for TimeoutRun<F> {
-    type Output = Result<F::Output, Elapsed>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        let inner = this
-            .inner
-            .as_mut()
-            .as_pin_mut()
-            .expect("polled after it was ready");
-        if this.timeout.0.task.borrow().is_none() {
-            this.timeout.enter();
-        }
-        match this.frame.poll(inner, cx) {
-            FramePoll::Pending => Poll::Pending,
-            FramePoll::Ready(value) => {
-                this.inner.set(None);
-                this.timeout.leave();
-                Poll::Ready(Ok(value))
-            }
-            FramePoll::Interrupted => {
-                Frame::clear(this.inner);
-                if this.timeout.leave() {
-                    return Poll::Ready(Err(Elapsed::new(this.timeout.0.stall.get())));
-                }
-                cancel::raise();
-                Poll::Pending
-            }
-        }
-    }
 }

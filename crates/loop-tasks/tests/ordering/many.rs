@@ -1,0 +1,254 @@
+//! Waiting for many: `gather`, `wait`, `shield`, `as_completed`.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use loop_tasks::{
+    LoopFuture, ReturnWhen, as_completed, create_task, gather, shield, sleep, try_create_task,
+    try_gather, wait,
+};
+
+use crate::common::{MS, create_future, yields};
+use crate::{noting, trace};
+
+/// It hears of a child through its done callback: those of the child that are older run first, and whoever awaits the
+/// gather is one hop behind.
+#[test]
+fn done_callbacks_run_before_a_gather_resumes() {
+    let trace = trace(4, |log| async move {
+        let child = noting(&log, "child");
+        let note = log.clone();
+        child.add_done_callback(move |_| note.add("callback"));
+        let gathered = gather([&child]);
+        let note = log.clone();
+        gathered.add_done_callback(move |_| note.add("callback of the gather"));
+        gathered.await.unwrap();
+        log.add("gathered");
+    });
+    assert_eq!(
+        trace,
+        [
+            "tick 1",
+            "child",
+            "tick 2",
+            "callback",
+            "tick 3",
+            "callback of the gather",
+            "gathered",
+            "tick 4"
+        ]
+    );
+}
+
+#[test]
+fn a_gather_is_settled_with_its_last_child() {
+    let trace = trace(5, |log| async move {
+        let children = [3, 1, 2].map(|n| {
+            let log = log.clone();
+            create_task(async move {
+                yields(n).await;
+                log.add(n);
+            })
+        });
+        gather(children).await.unwrap();
+        log.add("gathered");
+    });
+    assert_eq!(
+        trace,
+        [
+            "tick 1", "tick 2", "1", "tick 3", "2", "tick 4", "3", "tick 5", "gathered"
+        ]
+    );
+}
+
+#[test]
+fn a_gather_counts_children_that_are_done_at_once() {
+    let trace = trace(3, |log| async move {
+        let done: LoopFuture<i32> = create_future();
+        done.set_result(1).unwrap();
+        let gathered = gather([&done, &done]);
+        assert!(gathered.done());
+        assert_eq!(gathered.await.unwrap().len(), 2);
+        let none: [LoopFuture<i32>; 0] = [];
+        assert!(gather(none).await.unwrap().is_empty());
+        log.add("no hop");
+        // With one that is not, it takes the hops of that one.
+        let open: LoopFuture<i32> = create_future();
+        let gathered = gather([&done, &open, &done]);
+        assert!(!gathered.done());
+        open.set_result(2).unwrap();
+        assert_eq!(gathered.await.unwrap().len(), 3);
+        log.add("two hops");
+    });
+    assert_eq!(trace, ["no hop", "tick 1", "tick 2", "two hops", "tick 3"]);
+}
+
+#[test]
+fn a_gather_fails_with_its_first_error_and_the_others_go_on() {
+    let trace = trace(5, |log| async move {
+        let children = [4, 1, 2].map(|n| {
+            let log = log.clone();
+            try_create_task(async move {
+                yields(n).await;
+                log.add(n);
+                if n < 4 { Err(n) } else { Ok(n) }
+            })
+        });
+        let last = children[0].clone();
+        let failed = try_gather(children).await.unwrap();
+        log.add(format_args!("failed {failed:?}"));
+        let _ = last.await;
+        log.add("last");
+    });
+    assert_eq!(
+        trace,
+        [
+            "tick 1",
+            "tick 2",
+            "1",
+            "tick 3",
+            "2",
+            "tick 4",
+            "failed Err(1)",
+            "tick 5",
+            "4",
+            "last"
+        ]
+    );
+}
+
+#[test]
+fn a_wait_takes_the_hops_of_a_gather_also_for_what_is_done() {
+    let trace = trace(6, |log| async move {
+        let child = noting(&log, "child");
+        wait([&child], None, ReturnWhen::AllCompleted)
+            .await
+            .unwrap();
+        log.add("waited");
+        wait([&child], None, ReturnWhen::AllCompleted)
+            .await
+            .unwrap();
+        log.add("waited for what was done");
+    });
+    assert_eq!(
+        trace,
+        [
+            "tick 1",
+            "child",
+            "tick 2",
+            "tick 3",
+            "waited",
+            "tick 4",
+            "tick 5",
+            "waited for what was done",
+            "tick 6"
+        ]
+    );
+}
+
+#[test]
+fn a_shield_is_one_hop_more() {
+    let trace = trace(4, |log| async move {
+        let child = noting(&log, "child");
+        shield(&child).await.unwrap();
+        log.add("shielded");
+        shield(&child).await.unwrap();
+        log.add("what is done needs no shield");
+    });
+    assert_eq!(
+        trace,
+        [
+            "tick 1",
+            "child",
+            "tick 2",
+            "tick 3",
+            "shielded",
+            "what is done needs no shield",
+            "tick 4"
+        ]
+    );
+}
+
+/// A wait whose time is over with that of a child: who is first depends on whose timer is older.
+#[test]
+fn a_wait_and_a_child_with_one_deadline() {
+    for (child_first, done) in [(true, 1), (false, 0)] {
+        let seen = Rc::new(Cell::new(9));
+        let put = Rc::clone(&seen);
+        trace(0, move |_| async move {
+            let child = create_task(async move {
+                if !child_first {
+                    yields(2).await;
+                }
+                sleep(MS).await;
+            });
+            if child_first {
+                yields(2).await;
+            }
+            let waited = wait([&child], Some(MS), ReturnWhen::AllCompleted)
+                .await
+                .unwrap();
+            put.set(waited.done.len());
+            child.await.unwrap();
+        });
+        assert_eq!(seen.get(), done, "child first: {child_first}");
+    }
+}
+
+#[test]
+fn as_completed_gives_what_is_done_in_the_order_given_then_in_the_order_of_the_ends() {
+    let trace = trace(0, |log| async move {
+        let done = |n: i32| {
+            let future: LoopFuture<i32> = create_future();
+            future.set_result(n).unwrap();
+            future
+        };
+        let open: Vec<LoopFuture<i32>> = (0..3).map(|_| create_future()).collect();
+        let mut each = as_completed(
+            [
+                open[0].clone(),
+                done(10),
+                open[1].clone(),
+                done(11),
+                open[2].clone(),
+                done(12),
+            ],
+            None,
+        );
+        let note = log.clone();
+        create_task(async move {
+            for n in [2, 0, 1] {
+                yields(2).await;
+                note.add(format_args!("set {n}"));
+                open[n].set_result(i32::try_from(n).unwrap()).unwrap();
+            }
+        });
+        while let Some(next) = each.next().await {
+            log.add(next.unwrap().result().unwrap().unwrap());
+        }
+    });
+    assert_eq!(
+        trace,
+        ["10", "11", "12", "set 2", "2", "set 0", "0", "set 1", "1"]
+    );
+}
+
+/// A done callback puts it into the queue, the getter is one hop behind; what stands in the queue takes none.
+#[test]
+fn the_hops_of_as_completed() {
+    let trace = trace(4, |log| async move {
+        let children = ["a", "b"].map(|name| noting(&log, name));
+        let mut each = as_completed(children, None);
+        each.next().await.unwrap().unwrap();
+        log.add("first");
+        each.next().await.unwrap().unwrap();
+        log.add("second");
+        assert!(each.next().await.is_none());
+    });
+    assert_eq!(
+        trace,
+        [
+            "tick 1", "a", "b", "tick 2", "tick 3", "first", "second", "tick 4"
+        ]
+    );
+}
