@@ -35,6 +35,10 @@
 //! - Names: [`getaddrinfo`], [`getnameinfo`].
 //! - Sockets: [`TcpStream`], [`TcpListener`], [`UdpSocket`], [`UnixStream`], [`UnixListener`], [`UnixDatagram`].
 //!
+//! # Features
+//! - `futures-io`: its `AsyncRead` and `AsyncWrite` for streams.
+//! - `hyper`: its `Read` and `Write` for streams, `HyperExecutor`, `HyperTimer`.
+//!
 //! # Invariants
 //! - An operation that succeeds at once makes no call but its own, and a wait allocates nothing.
 //! - A wait that is cancelled or dropped has taken nothing from its descriptor.
@@ -55,6 +59,12 @@ mod connect;
 mod connection;
 mod datagram;
 mod driver;
+#[cfg(feature = "futures-io")]
+mod futures_traits;
+#[cfg(feature = "hyper")]
+mod hyper_io;
+#[cfg(feature = "hyper")]
+mod hyper_rt;
 mod listener;
 mod names;
 mod open_connection;
@@ -77,6 +87,8 @@ pub use attempt::Attempt;
 pub use connect::ConnectErrors;
 pub use connection::Connection;
 pub use datagram::{Datagram, DatagramSocket};
+#[cfg(feature = "hyper")]
+pub use hyper_rt::{HyperExecutor, HyperTimer};
 pub use listener::{Listener, ListenerSocket};
 pub use loop_core::Direction;
 pub use names::{NumericNames, getaddrinfo, getnameinfo};

@@ -519,6 +519,9 @@ impl<S: StreamSocket> Stream<S> {
     }
 }
 
+/// Nothing in it is pinned.
+impl<S: StreamSocket> Unpin for Stream<S> {}
+
 impl<S: StreamSocket> AsFd for Stream<S> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
