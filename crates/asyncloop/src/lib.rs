@@ -29,10 +29,12 @@
 //! | [`loop-bridge`](loop_bridge) | between threads: `run_coroutine_threadsafe`, `wrap_future`, blocking futures |
 //! | [`loop-executor`](loop_executor) | pools: threads, processors, processes; `run_in_executor`, `to_thread` |
 //! | `loop-net` (feature `net`, on by default) | [`net`]: sockets, streams, servers |
+//! | `loop-signal` (feature `signal`, on by default) | Unix signals: `SignalExt`, Ctrl-C in [`run`] |
 //! | [`loop-sync`](loop_sync) | locks, events, conditions, semaphores, barriers, queues for the tasks of one loop |
 
 #![forbid(unsafe_code)]
 
+mod ctrl_c;
 pub mod prelude;
 mod runner;
 
@@ -78,6 +80,8 @@ pub use loop_net::{
     Server, StreamReader, StreamWriter, getaddrinfo, getnameinfo, open_connection,
     open_unix_connection, start_server, start_unix_server,
 };
+#[cfg(all(unix, feature = "signal"))]
+pub use loop_signal::{Interrupt, Signal, SignalError, SignalExt};
 pub use loop_sync::{
     Barrier, BoundedSemaphore, BrokenBarrier, Condition, Event, GetNowaitError, LifoQueue, Lock,
     LockGuard, Permit, PriorityQueue, PutNowaitError, Queue, QueueShutDown, ReleasedTooOften,

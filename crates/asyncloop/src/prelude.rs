@@ -11,5 +11,8 @@ pub use crate::{
 #[cfg(all(unix, feature = "process"))]
 pub use crate::{ProcessPoolExecutor, process_fn, worker_main};
 
+#[cfg(all(unix, feature = "signal"))]
+pub use crate::{Signal, SignalExt};
+
 #[cfg(feature = "net")]
 pub use crate::{Server, StreamReader, StreamWriter, open_connection, start_server};

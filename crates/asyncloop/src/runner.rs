@@ -13,6 +13,8 @@ use loop_core::{
 use loop_executor::LoopExecutorExt;
 use loop_tasks::{Context, LoopExt, RunError, TaskBuilder};
 
+use crate::ctrl_c::CtrlC;
+
 /// Makes a loop for this thread: [`EventLoop::new`].
 ///
 /// # Errors
@@ -44,6 +46,9 @@ pub enum RunnerError {
     Closed,
     /// The loop could not be made.
     Io(io::Error),
+    /// Ctrl-C cancelled the main task, and that did not go on in spite of it; or it came when the task was done. A
+    /// program that ends because of it says so with the status 130.
+    Interrupted,
     /// The loop or the main task.
     Run(RunError),
 }
@@ -56,6 +61,7 @@ impl fmt::Display for RunnerError {
             ),
             RunnerError::Closed => f.write_str("Runner is closed"),
             RunnerError::Io(error) => write!(f, "the event loop could not be made: {error}"),
+            RunnerError::Interrupted => f.write_str("interrupted by Ctrl-C"),
             RunnerError::Run(error) => error.fmt(f),
         }
     }
@@ -66,7 +72,7 @@ impl std::error::Error for RunnerError {
         match self {
             RunnerError::Io(error) => Some(error),
             RunnerError::Run(error) => Some(error),
-            RunnerError::LoopRunning | RunnerError::Closed => None,
+            RunnerError::LoopRunning | RunnerError::Closed | RunnerError::Interrupted => None,
         }
     }
 }
@@ -77,7 +83,7 @@ impl std::error::Error for RunnerError {
 /// [`RunnerError`]: that of `main` first, then that of the closing.
 ///
 /// # asyncio
-/// `asyncio.run(main)`. Ctrl-C ends the process here as it does without a loop.
+/// `asyncio.run(main)`. For Ctrl-C see [`Runner::run`].
 ///
 /// # Examples
 /// ```
@@ -210,12 +216,15 @@ impl Runner {
     /// Runs a coroutine until it is done. The loop is the current one meanwhile and afterwards, and all runs share
     /// their context variables.
     ///
+    /// On the main thread, if nobody has said what else Ctrl-C is to do, the first one cancels the coroutine, which
+    /// may clean up; the second one ends the process at once, even if the loop is blocked.
+    ///
     /// # Errors
-    /// [`RunnerError::LoopRunning`] if a loop is running in this thread; [`RunnerError::Run`] if the loop was
-    /// stopped or the task was cancelled or panicked.
+    /// [`RunnerError::LoopRunning`] if a loop is running in this thread; [`RunnerError::Interrupted`] if Ctrl-C ended
+    /// it; [`RunnerError::Run`] if the loop was stopped or the task was cancelled or panicked.
     ///
     /// # asyncio
-    /// `Runner.run(coro)`.
+    /// `Runner.run(coro)`. A second Ctrl-C raises `KeyboardInterrupt` there, in the middle of whatever runs.
     ///
     /// # Examples
     /// See [`Runner`].
@@ -241,9 +250,16 @@ impl Runner {
         let Ok(task) = builder.spawn_on(&event_loop, main) else {
             return Err(RunnerError::Run(RunError::Loop(LoopError::Closed)));
         };
-        event_loop
-            .run_until_complete(task)
-            .map_err(RunnerError::Run)
+        let ctrl_c = CtrlC::watch(&event_loop, task.erase());
+        let result = event_loop.run_until_complete(task);
+        let error = match &result {
+            Err(RunError::Task(error)) => Some(error),
+            _ => None,
+        };
+        if ctrl_c.explains(error) {
+            return Err(RunnerError::Interrupted);
+        }
+        result.map_err(RunnerError::Run)
     }
 
     /// Closes the loop in order: cancels every task that is left and waits for them, reports those of them that

@@ -7,16 +7,17 @@ use crate::workspace::Package;
 
 /// Each crate, and the crates that it knows; it also knows what those know. Siblings do not appear
 /// in each other's rows. A crate that is not here has no place yet.
-const KNOWS: [(&str, &[&str]); 12] = [
+const KNOWS: [(&str, &[&str]); 13] = [
     ("loop-timers", &[]),
     ("loop-core", &["loop-timers"]),
     ("loop-tasks", &["loop-core"]),
     ("loop-bridge", &["loop-tasks"]),
     ("loop-executor", &["loop-bridge"]),
+    ("loop-signal", &["loop-core"]),
     ("loop-sync", &["loop-tasks"]),
     ("loop-net", &["loop-tasks", "loop-executor"]),
     ("loop-process", &["loop-tasks", "loop-net"]),
-    ("asyncloop", &["loop-process", "loop-sync"]),
+    ("asyncloop", &["loop-process", "loop-signal", "loop-sync"]),
     ("loop-conformance", &["asyncloop"]),
     ("loop-bench", &["asyncloop"]),
     ("xtask", &[]),

@@ -27,6 +27,14 @@ const PERMITTED: &[(&str, &str)] = &[
     ),
     ("crates/loop-core/tests/fork.rs", "std does not fork"),
     (
+        "crates/loop-signal/src/sys.rs",
+        "a signal's handler is called by the system, wherever it strikes",
+    ),
+    (
+        "crates/loop-signal/tests/process.rs",
+        "std neither forks nor raises signals",
+    ),
+    (
         "crates/loop-tasks/src/cell.rs",
         "a task is one allocation behind a thin pointer",
     ),
