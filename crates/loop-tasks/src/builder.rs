@@ -7,9 +7,10 @@ use std::rc::Rc;
 
 use loop_core::{EventLoop, LoopClosed, LoopRef};
 
-use crate::cell::{ErrorView, Errors, Typed};
+use crate::cell::Typed;
 use crate::context::Context;
 use crate::future::LoopFuture;
+use crate::outcome::{ErrorView, Errors};
 use crate::step;
 use crate::table::Tasks;
 use crate::task::Task;

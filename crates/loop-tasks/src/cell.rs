@@ -19,7 +19,6 @@
 
 use std::any::TypeId;
 use std::cell::{Cell as StdCell, RefCell, UnsafeCell};
-use std::fmt;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, offset_of};
 use std::panic::Location;
@@ -27,11 +26,11 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
-use loop_core::{ExceptionContext, LoopRef};
+use loop_core::LoopRef;
 
 use crate::callbacks::Callbacks;
 use crate::error::TaskError;
-use crate::quiet::quietly;
+use crate::outcome::{Errors, Outcome, report_unretrieved};
 use crate::recycle;
 use crate::state::State;
 use crate::task_core::TaskCore;
@@ -65,23 +64,6 @@ struct VTable {
     /// What the failure says, if the outcome is one.
     failure: unsafe fn(NonNull<Header>) -> Option<String>,
 }
-
-/// What a future came to.
-pub(crate) enum Outcome<T> {
-    Pending,
-    Done(Result<T, TaskError>),
-    /// An owning await moved the value out.
-    Taken,
-}
-
-/// How to tell an output that is an error, where the output is a `Result`.
-pub(crate) struct ErrorView<T> {
-    pub(crate) is_error: fn(&T) -> bool,
-    pub(crate) text: fn(&T) -> Option<String>,
-}
-
-/// An [`ErrorView`] in one word.
-pub(crate) type Errors<T> = fn() -> ErrorView<T>;
 
 /// What the kinds of cells add.
 pub(crate) trait Kind: Sized + 'static {
@@ -383,18 +365,29 @@ impl AnyFuture {
         // SAFETY: the vtable is this cell's own.
         unsafe { (self.header().vtable.failure)(self.0) }
     }
+
+    #[inline]
+    pub(crate) fn uncounted(&self) -> Uncounted {
+        Uncounted(self.0)
+    }
+
+    fn last(&mut self) {
+        let state = self.header().state.get();
+        if state.is_unretrieved_failure() {
+            // The handler may look at it: it lives until that is over.
+            self.header().refs.set(1);
+            report_unretrieved(self);
+            self.header().refs.set(0);
+        }
+        self.drop_future();
+        // SAFETY: this was the last reference.
+        unsafe { (self.header().vtable.destroy)(self.0) }
+    }
 }
 
 /// A reference that is not counted: for the task whose step is on the stack.
 #[derive(Clone, Copy)]
 pub(crate) struct Uncounted(NonNull<Header>);
-
-impl AnyFuture {
-    #[inline]
-    pub(crate) fn uncounted(&self) -> Uncounted {
-        Uncounted(self.0)
-    }
-}
 
 impl Uncounted {
     /// Calls `f` with a counted reference in its place.
@@ -425,46 +418,6 @@ impl Drop for AnyFuture {
         if refs == 0 {
             self.last();
         }
-    }
-}
-
-impl AnyFuture {
-    #[cold]
-    #[inline(never)]
-    fn report_unretrieved(&self) {
-        let header = self.header();
-        let what = if self.task().is_some() {
-            "Task"
-        } else {
-            "Future"
-        };
-        let mut context = ExceptionContext::new(format!("{what} exception was never retrieved"))
-            .place(Some(header.place));
-        // What the error says of itself is foreign code, in the middle of a drop.
-        match quietly(|| (self.failure().unwrap_or_default(), format!("{self:?}"))) {
-            Ok((text, description)) => context = context.exception(text).task(description),
-            Err(panic) => context = context.exception(format!("(its Debug panicked: {panic})")),
-        }
-        header.owner.event_loop().call_exception_handler(&context);
-    }
-
-    fn last(&mut self) {
-        let state = self.header().state.get();
-        if state.is_unretrieved_failure() {
-            // The handler may look at it: it lives until that is over.
-            self.header().refs.set(1);
-            self.report_unretrieved();
-            self.header().refs.set(0);
-        }
-        self.drop_future();
-        // SAFETY: this was the last reference.
-        unsafe { (self.header().vtable.destroy)(self.0) }
-    }
-}
-
-impl fmt::Debug for AnyFuture {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        crate::describe::describe(self, None, f)
     }
 }
 

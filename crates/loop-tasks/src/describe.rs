@@ -59,3 +59,9 @@ pub(crate) fn describe(
     }
     f.write_str(">")
 }
+
+impl fmt::Debug for AnyFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        describe(self, None, f)
+    }
+}

@@ -9,10 +9,10 @@ use loop_core::{EventLoop, LoopError, get_running_loop};
 
 use crate::builder::{TaskBuilder, TaskFactory, make};
 use crate::callbacks::Callback;
-use crate::cell::{ErrorView, Errors};
 use crate::ensure::EnsureFuture;
 use crate::error::{RunError, TaskError};
 use crate::future::LoopFuture;
+use crate::outcome::{ErrorView, Errors};
 use crate::table::Tasks;
 use crate::task::{AnyTask, Task, tasks_of};
 

@@ -7,9 +7,10 @@ use loop_core::{EventLoop, LoopRef};
 
 use crate::callbacks::{self, Callback};
 use crate::cancel::Cancelled;
-use crate::cell::{AnyFuture, ErrorView, Kind, Outcome, Typed};
+use crate::cell::{AnyFuture, Kind, Typed};
 use crate::error::{InvalidState, NotReady, TaskError};
 use crate::link::Join;
+use crate::outcome::{ErrorView, Outcome};
 use crate::state::State;
 use crate::table;
 
@@ -419,15 +420,6 @@ impl<V: 'static, E: fmt::Debug + 'static> LoopFuture<Result<V, E>> {
         self.0.set_errors(ErrorView::of_result);
         self.finish(Ok(Err(error)), State::FAILED);
         Ok(())
-    }
-}
-
-impl<V, E: fmt::Debug> ErrorView<Result<V, E>> {
-    pub(crate) fn of_result() -> ErrorView<Result<V, E>> {
-        ErrorView {
-            is_error: Result::is_err,
-            text: |result| result.as_ref().err().map(|error| format!("{error:?}")),
-        }
     }
 }
 

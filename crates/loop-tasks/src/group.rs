@@ -12,11 +12,12 @@ use loop_core::ExceptionContext;
 use crate::builder::TaskBuilder;
 use crate::callbacks::{Callback, Listener};
 use crate::cancel::{self, Cancelled, catch_cancel};
-use crate::cell::{AnyFuture, Outcome};
+use crate::cell::AnyFuture;
 use crate::current;
 use crate::error::TaskError;
 use crate::future::LoopFuture;
 use crate::group_error::{Failure, GroupClosed, GroupError, GroupFailure};
+use crate::outcome::Outcome;
 use crate::task::Task;
 use crate::wait_one::Signal;
 

@@ -5,9 +5,9 @@ use std::error::Error;
 use std::fmt;
 use std::rc::Rc;
 
-use crate::cell::Outcome;
 use crate::error::Panicked;
 use crate::future::LoopFuture;
+use crate::outcome::Outcome;
 
 /// The group takes no more tasks. The future is inside.
 pub struct GroupClosed<F>(pub F);

@@ -7,11 +7,12 @@ use std::task::{Context, Poll, Waker};
 
 use crate::callbacks::Callback;
 use crate::cancel::{self, Cancelled};
-use crate::cell::{AnyFuture, Outcome};
+use crate::cell::AnyFuture;
 use crate::current;
 use crate::ensure::Share;
 use crate::error::TaskError;
 use crate::future::LoopFuture;
+use crate::outcome::Outcome;
 use crate::state::State;
 
 /// How an await is tied to its future. Who has one unties it in the end.

@@ -9,8 +9,9 @@ use loop_core::{ExceptionContext, LoopRef, Runtime, WakeKey};
 use slab::Slab;
 
 use crate::builder::TaskFactory;
-use crate::cell::{AnyFuture, Errors, Typed};
+use crate::cell::{AnyFuture, Typed};
 use crate::error::TaskError;
+use crate::outcome::Errors;
 use crate::quiet::quietly;
 use crate::state::State;
 use crate::step;

@@ -1,0 +1,185 @@
+//! How a gather comes to its outcome: it hears of its children, and hands a request for cancellation on to them.
+
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::rc::Rc;
+
+use loop_core::EventLoop;
+
+use crate::callbacks::{Callback, Listener};
+use crate::cell::{AnyFuture, Kind};
+use crate::error::{Panicked, TaskError};
+use crate::future::{LoopFuture, cancelled_failure};
+use crate::state::State;
+use crate::table::Tasks;
+
+/// How the outcomes of the children make the gather's own.
+pub(crate) trait Collect<R>: 'static {
+    /// A child is done: whether that settles the gather.
+    fn child(&self, index: usize) -> Option<Result<R, TaskError>>;
+
+    /// All children are done.
+    fn all(&self) -> Result<R, TaskError>;
+
+    /// Whether an outcome is a failure.
+    fn failed(&self, outcome: &Result<R, TaskError>) -> bool {
+        outcome.is_err()
+    }
+}
+
+/// What a gather's cell adds: the fan-out of a cancellation.
+struct GatherKind {
+    children: RefCell<Vec<AnyFuture>>,
+    /// A request was accepted by a child: whatever comes of it, the gather fails as cancelled.
+    requested: Rc<Cell<bool>>,
+}
+
+impl Kind for GatherKind {
+    const SETTLES_ITSELF: bool = true;
+
+    fn cancel(&self, this: &AnyFuture) -> bool {
+        if this.header().state.get().has(State::SETTLED | State::LOST) {
+            return false;
+        }
+        let children = self.children.borrow().clone();
+        let mut accepted = false;
+        for child in children {
+            accepted |= child.cancel();
+        }
+        if accepted {
+            self.requested.set(true);
+        }
+        accepted
+    }
+
+    fn disband(&self, this: &AnyFuture) {
+        for child in self.children.take() {
+            child.silence(this);
+        }
+    }
+}
+
+/// Hears of the children.
+struct Gathering<R, C> {
+    /// Until it is settled.
+    outer: RefCell<Option<LoopFuture<R>>>,
+    left: Cell<usize>,
+    requested: Rc<Cell<bool>>,
+    slot: Cell<Option<usize>>,
+    /// Until it is settled: it holds the children, and they hold this as long as they are not done.
+    collect: RefCell<Option<C>>,
+}
+
+impl<R: 'static, C: Collect<R>> Gathering<R, C> {
+    /// Asks for an outcome. That runs foreign code, if only to clone a value: its panic is an outcome too, for
+    /// somebody waits for one.
+    fn ask(
+        &self,
+        question: impl FnOnce(&C) -> Option<Result<R, TaskError>>,
+    ) -> Option<Result<R, TaskError>> {
+        let collect = self.collect.borrow();
+        let collect = collect.as_ref()?;
+        catch_unwind(AssertUnwindSafe(|| question(collect)))
+            .unwrap_or_else(|panic| Some(Err(TaskError::Panicked(Panicked::new(panic)))))
+    }
+
+    fn settle(&self, outcome: Result<R, TaskError>) {
+        let (Some(outer), Some(collect)) = (self.outer.take(), self.collect.take()) else {
+            return;
+        };
+        let failed = collect.failed(&outcome);
+        outer.finish(
+            outcome,
+            if failed {
+                State::FAILED
+            } else {
+                State::default()
+            },
+        );
+        if let Some(slot) = self.slot.take() {
+            Tasks::of(&outer.any().header().owner).release_cycle(slot);
+        }
+    }
+}
+
+impl<R: 'static, C: Collect<R>> Listener for Gathering<R, C> {
+    fn done(&self, index: u32, child: &AnyFuture) {
+        self.left.set(self.left.get() - 1);
+        if self.outer.borrow().is_none() {
+            child.mark_retrieved(); // The gather has spoken: nobody will look at this one.
+            return;
+        }
+        if let Some(outcome) = self.ask(|collect| collect.child(index as usize)) {
+            self.settle(outcome);
+        } else if self.left.get() == 0 {
+            let outcome = if self.requested.get() {
+                Some(Err(cancelled_failure()))
+            } else {
+                self.ask(|collect| Some(collect.all()))
+            };
+            if let Some(outcome) = outcome {
+                self.settle(outcome);
+            }
+        }
+    }
+
+    fn is_of(&self, outer: &AnyFuture) -> bool {
+        let own = self.outer.borrow();
+        own.as_ref().is_some_and(|own| own.any().is(outer))
+    }
+}
+
+pub(crate) fn start<R: 'static>(
+    event_loop: &EventLoop,
+    children: Vec<AnyFuture>,
+    collect: impl Collect<R>,
+    place: &'static Location<'static>,
+) -> LoopFuture<R> {
+    let owner = event_loop.loop_ref();
+    let requested = Rc::new(Cell::new(false));
+    // A future given twice is waited for once. Sorted by address, equal ones are neighbours.
+    let count = u32::try_from(children.len()).expect("a gather of fewer than 2^32 futures");
+    let mut order: Vec<u32> = (0..count).collect();
+    order.sort_by_key(|&index| (children[index as usize].address(), index));
+    order.dedup_by_key(|index| children[*index as usize].address());
+    order.sort_unstable();
+    let kind = GatherKind {
+        children: RefCell::new(children.clone()),
+        requested: Rc::clone(&requested),
+    };
+    let outer = LoopFuture::with_kind(&owner, kind, place);
+    let gathering = Rc::new(Gathering {
+        outer: RefCell::new(Some(outer.clone())),
+        left: Cell::new(order.len()),
+        requested,
+        slot: Cell::new(None),
+        collect: RefCell::new(Some(collect)),
+    });
+    if order.is_empty() {
+        if let Some(outcome) = gathering.ask(|collect| Some(collect.all())) {
+            gathering.settle(outcome);
+        }
+        return outer;
+    }
+    let mut done = Vec::new();
+    for index in order {
+        let child = &children[index as usize];
+        if child.is_settled() {
+            done.push(index);
+        } else {
+            child.listen(Callback::Tell(
+                Rc::clone(&gathering) as Rc<dyn Listener>,
+                index,
+            ));
+        }
+    }
+    for index in done {
+        gathering.done(index, &children[index as usize]);
+    }
+    if !outer.done() {
+        gathering
+            .slot
+            .set(Some(Tasks::of(&owner).keep_cycle(outer.any().clone())));
+    }
+    outer
+}
