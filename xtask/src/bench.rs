@@ -1,34 +1,28 @@
 //! `bench`: the benchmarks, which are a workspace of their own.
 
 use crate::command;
-use crate::step::{Step, passed, passed_with, skipped};
+use crate::step::{Step, passed, skipped};
 use crate::workspace::Workspace;
 
 const MANIFEST: &str = "crates/loop-bench/Cargo.toml";
 
-/// Runs the benchmarks with the arguments given.
+/// Runs the benchmarks with the arguments given. Counting instructions needs no peers, and does not compile them.
 pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Step {
-    if !workspace.has(MANIFEST) {
-        return skipped(format!("{MANIFEST} is not there"));
-    }
     fetch(workspace)?;
-    let run = ["run", "--release", "--manifest-path", MANIFEST, "--"];
-    command::cargo(
-        workspace,
-        run.into_iter().chain(args.iter().map(String::as_str)),
-    )
-    .run()?;
+    let mut command = vec!["run", "--release", "--locked", "--manifest-path", MANIFEST];
+    if args.iter().any(|arg| arg == "--count") {
+        command.push("--no-default-features");
+    }
+    command.push("--");
+    command.extend(args.iter().map(String::as_str));
+    command::cargo(workspace, command).run()?;
     passed()
 }
 
-/// Compiles the benchmarks and leaves it at that: what they measure on a busy machine says nothing.
-pub(crate) fn compile(workspace: &Workspace) -> Step {
-    if !workspace.has(MANIFEST) {
-        return skipped(format!("{MANIFEST} is not there"));
-    }
-    fetch(workspace)?;
-    command::cargo(workspace, ["check", "--manifest-path", MANIFEST]).run()?;
-    passed_with("compiled, not run: `cargo xtask bench` runs them")
+/// Leaves it alone: nobody who only tests the library compiles the peers, and what is measured on a busy machine says
+/// nothing.
+pub(crate) fn leave(_: &Workspace) -> Step {
+    skipped("the peers are compiled and measured by `cargo xtask bench` alone")
 }
 
 /// Downloads the peers that the benchmarks measure against: nobody else needs them.

@@ -51,7 +51,7 @@ const VERBS: [(&str, &str); 16] = [
     ),
     (
         "bench",
-        "Runs the benchmarks; what follows is theirs. In test-all they are only compiled.",
+        "Runs the benchmarks; what follows is theirs (--help names it). Not in test-all.",
     ),
     (
         "demo",

@@ -24,7 +24,7 @@ const STEPS: [(&str, Verb); 13] = [
     ("conformance", |workspace| conformance::run(workspace, &[])),
     ("loom", loom::run),
     ("asan", asan::run),
-    ("bench", bench::compile),
+    ("bench", bench::leave),
     ("demo", demo::run),
 ];
 

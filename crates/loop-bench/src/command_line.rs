@@ -1,0 +1,86 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use lexopt::prelude::*;
+
+use crate::workloads::Scale;
+
+/// What is wanted.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Run(Options),
+    List,
+    /// One measurement: this program started itself.
+    Child {
+        engine: String,
+        workload: String,
+        scale: Scale,
+    },
+}
+
+/// What to measure, and how.
+#[derive(Debug)]
+pub(crate) struct Options {
+    /// Only workloads whose name starts with one of these; none: all.
+    pub(crate) workloads: Vec<String>,
+    /// Only these engines; none: all.
+    pub(crate) engines: Vec<String>,
+    pub(crate) rounds: usize,
+    pub(crate) scale: Scale,
+    /// Where every figure goes.
+    pub(crate) csv: PathBuf,
+}
+
+const HELP: &str = "\
+Measures this library beside its peers.
+
+  --quick            one round, a twentieth of the work: a look that takes less than a minute
+  --workload NAME    only workloads whose names start so (w1, w4.stream); may be given again
+  --engine NAME      only this engine; may be given again
+  --rounds N         rounds, in each of which every engine has its turn (5)
+  --listen           with a listening socket on every loop
+  --csv FILE         where every figure goes (target/bench.csv)
+  --list             names the engines and the workloads
+  --count            instructions instead of time: see `cargo xtask help`";
+
+pub(crate) fn parse() -> Result<Command, lexopt::Error> {
+    let mut parser = lexopt::Parser::from_env();
+    let mut options = Options {
+        workloads: Vec::new(),
+        engines: Vec::new(),
+        rounds: 0,
+        scale: Scale::default(),
+        csv: PathBuf::from("target/bench.csv"),
+    };
+    let mut child = None;
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("child") => child = Some((parser.value()?.string()?, parser.value()?.string()?)),
+            Long("quick") => options.scale.quick = true,
+            Long("listen") => options.scale.listen = true,
+            Long("workload") => options.workloads.push(parser.value()?.string()?),
+            Long("engine") => options.engines.push(parser.value()?.string()?),
+            Long("rounds") => options.rounds = parser.value()?.parse()?,
+            Long("csv") => options.csv = parser.value()?.into(),
+            Long("list") => return Ok(Command::List),
+            Long("help") | Short('h') => {
+                println!("{HELP}");
+                std::process::exit(0);
+            }
+            other => return Err(other.unexpected()),
+        }
+    }
+    if let Some((engine, workload)) = child {
+        let scale = options.scale;
+        return Ok(Command::Child {
+            engine,
+            workload,
+            scale,
+        });
+    }
+    if options.rounds == 0 {
+        options.rounds = if options.scale.quick { 1 } else { 5 };
+    }
+    Ok(Command::Run(options))
+}
