@@ -12,6 +12,7 @@ use crate::callbacks::{Callback, Listener};
 use crate::cell::AnyFuture;
 use crate::ensure::EnsureFuture;
 use crate::future::{CallbackToken, LoopFuture};
+use crate::graph::Waiter;
 use crate::timeout::Elapsed;
 use crate::wait_one::Signal;
 
@@ -61,6 +62,7 @@ pub fn as_completed<A: EnsureFuture>(
         }
     }
     let shared = Rc::new(Shared {
+        task: Waiter::current(),
         owner: event_loop.loop_ref(),
         finished: RefCell::default(),
         waiter: RefCell::default(),
@@ -103,6 +105,8 @@ pub struct AsCompleted<H> {
 }
 
 struct Shared {
+    /// Who made it, and will most likely wait.
+    task: Waiter,
     owner: LoopRef,
     /// What is done and has not been given yet; `None` for one that was not done in time.
     finished: RefCell<VecDeque<Option<u32>>>,
@@ -136,6 +140,10 @@ impl Shared {
 }
 
 impl Listener for Shared {
+    fn awaiter(&self, _: &AnyFuture) -> Option<AnyFuture> {
+        self.task.find(&self.owner)
+    }
+
     fn done(&self, index: u32, _: &AnyFuture) {
         let known = self.todo.borrow_mut().remove(&index);
         if known.is_none() {

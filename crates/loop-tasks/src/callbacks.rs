@@ -14,6 +14,11 @@ use crate::step;
 pub(crate) trait Listener: 'static {
     fn done(&self, index: u32, future: &AnyFuture);
 
+    /// The future or the task for which it listens to this one, where that is still waited for.
+    fn awaiter(&self, _: &AnyFuture) -> Option<AnyFuture> {
+        None
+    }
+
     /// Whether it listens for this gather.
     fn is_of(&self, _: &AnyFuture) -> bool {
         false
@@ -95,6 +100,12 @@ impl Callbacks {
         let mut all = self.first.iter().chain(more);
         all.find(|&&(other, _)| other == id)
             .map(|(_, callback)| callback)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Callback> {
+        let more = self.more.iter().flat_map(|more| more.iter());
+        let all = self.first.iter().chain(more);
+        all.map(|(_, callback)| callback)
     }
 
     pub(crate) fn len(&self) -> usize {

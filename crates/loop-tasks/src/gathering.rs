@@ -123,6 +123,11 @@ impl<R: 'static, C: Collect<R>> Listener for Gathering<R, C> {
         }
     }
 
+    fn awaiter(&self, _: &AnyFuture) -> Option<AnyFuture> {
+        let outer = self.outer.borrow();
+        outer.as_ref().map(|outer| outer.any().clone())
+    }
+
     fn is_of(&self, outer: &AnyFuture) -> bool {
         let own = self.outer.borrow();
         own.as_ref().is_some_and(|own| own.any().is(outer))

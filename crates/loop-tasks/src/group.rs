@@ -295,6 +295,10 @@ struct Child<V, E> {
 }
 
 impl<V: 'static, E: fmt::Debug + 'static> Listener for Child<V, E> {
+    fn awaiter(&self, _: &AnyFuture) -> Option<AnyFuture> {
+        Some(self.group.parent.clone()).filter(|parent| !parent.is_settled())
+    }
+
     fn done(&self, _: u32, task: &AnyFuture) {
         let group = &self.group;
         let removed = group.tasks.borrow_mut().remove(&serial(task));

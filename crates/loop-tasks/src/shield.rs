@@ -1,8 +1,9 @@
 //! Waiting for a future without being able to cancel it.
 
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::rc::Rc;
 
-use crate::callbacks::Callback;
+use crate::callbacks::{Callback, Listener};
 use crate::cell::{AnyFuture, Kind};
 use crate::ensure::EnsureFuture;
 use crate::error::{Panicked, TaskError};
@@ -73,32 +74,8 @@ pub fn shield<A: EnsureFuture<Output: Clone>>(awaitable: A) -> LoopFuture<A::Out
     }
     let owner = event_loop.loop_ref();
     let outer = LoopFuture::with_kind(&owner, Shield, place);
-    let token = inner.listen({
-        let outer = outer.clone();
-        Callback::Call(Box::new(move |inner| {
-            let inner: LoopFuture<A::Output> = LoopFuture::from_typed(inner.typed());
-            if outer.cancelled() {
-                inner.mark_retrieved();
-            } else if inner.cancelled() {
-                outer.cancel();
-            } else {
-                let failed = inner.failed();
-                // A clone is foreign code: if it panics, that is what becomes of the guarded future.
-                let outcome =
-                    catch_unwind(AssertUnwindSafe(|| inner.extract(Some(A::Output::clone))));
-                let (outcome, failed) = match outcome {
-                    Ok(outcome) => (outcome, failed),
-                    Err(panic) => (Err(TaskError::Panicked(Panicked::new(panic))), true),
-                };
-                let bits = if failed {
-                    State::FAILED
-                } else {
-                    State::default()
-                };
-                outer.finish(outcome, bits);
-            }
-        }))
-    });
+    let guarding = Rc::new(Guarding(outer.clone()));
+    let token = inner.listen(Callback::Tell(guarding, 0));
     let slot = Tasks::of(&owner).keep_cycle(outer.any().clone());
     outer.listen(Callback::Call(Box::new(move |outer| {
         Tasks::of(&outer.header().owner).release_cycle(slot);
@@ -107,4 +84,37 @@ pub fn shield<A: EnsureFuture<Output: Clone>>(awaitable: A) -> LoopFuture<A::Out
         }
     })));
     outer
+}
+
+/// Hears of what is guarded.
+struct Guarding<T>(LoopFuture<T>);
+
+impl<T: Clone + 'static> Listener for Guarding<T> {
+    fn done(&self, _: u32, inner: &AnyFuture) {
+        let Guarding(outer) = self;
+        let inner: LoopFuture<T> = LoopFuture::from_typed(inner.typed());
+        if outer.cancelled() {
+            inner.mark_retrieved();
+        } else if inner.cancelled() {
+            outer.cancel();
+        } else {
+            let failed = inner.failed();
+            // A clone is foreign code: if it panics, that is what becomes of the guarded future.
+            let outcome = catch_unwind(AssertUnwindSafe(|| inner.extract(Some(T::clone))));
+            let (outcome, failed) = match outcome {
+                Ok(outcome) => (outcome, failed),
+                Err(panic) => (Err(TaskError::Panicked(Panicked::new(panic))), true),
+            };
+            let bits = if failed {
+                State::FAILED
+            } else {
+                State::default()
+            };
+            outer.finish(outcome, bits);
+        }
+    }
+
+    fn awaiter(&self, _: &AnyFuture) -> Option<AnyFuture> {
+        Some(self.0.any().clone()).filter(|outer| !outer.is_settled())
+    }
 }

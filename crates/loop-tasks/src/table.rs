@@ -70,6 +70,14 @@ impl Tasks {
         drop(task);
     }
 
+    /// The unfinished task with this key.
+    pub(crate) fn find(&self, key: WakeKey) -> Option<AnyFuture> {
+        let slots = self.slots.borrow();
+        let task = slots.get(key.slot())?;
+        let is_it = task.task().is_some_and(|core| core.key == key);
+        is_it.then(|| task.clone())
+    }
+
     /// The unfinished tasks, oldest first.
     pub(crate) fn unfinished(&self) -> Vec<AnyFuture> {
         let mut tasks: Vec<AnyFuture> = self

@@ -9,6 +9,7 @@ use crate::callbacks::{Callback, Listener};
 use crate::cell::AnyFuture;
 use crate::ensure::EnsureFuture;
 use crate::future::{CallbackToken, LoopFuture};
+use crate::graph::Waiter;
 use crate::sleep::running_loop;
 use crate::state::State;
 use crate::wait_one::Signal;
@@ -111,6 +112,7 @@ pub async fn wait<A: EnsureFuture>(
             .expect("a running loop is not closed")
     });
     let waiting = Rc::new(Waiting {
+        waiter: Waiter::current(),
         left: Cell::new(handles.len()),
         return_when,
         signal,
@@ -144,6 +146,7 @@ fn any<T: 'static, H: AsRef<LoopFuture<T>>>(handle: &H) -> &AnyFuture {
 }
 
 struct Waiting {
+    waiter: Waiter,
     left: Cell<usize>,
     return_when: ReturnWhen,
     signal: Signal,
@@ -159,6 +162,10 @@ impl Waiting {
 }
 
 impl Listener for Waiting {
+    fn awaiter(&self, future: &AnyFuture) -> Option<AnyFuture> {
+        self.waiter.find(&future.header().owner)
+    }
+
     fn done(&self, _: u32, future: &AnyFuture) {
         let left = self.left.get().saturating_sub(1);
         self.left.set(left);
