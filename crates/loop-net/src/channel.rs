@@ -106,6 +106,13 @@ impl Channel {
         self.connection.borrow().clone()
     }
 
+    /// Puts another connection in the place of this one, which it probably wraps.
+    #[cfg(feature = "tls")]
+    pub(crate) fn replace(&self, connection: Rc<dyn Connection>) {
+        let old = self.connection.replace(Some(connection));
+        drop(old);
+    }
+
     fn take(&self) -> Option<Rc<dyn Connection>> {
         self.connection.borrow_mut().take()
     }
@@ -196,6 +203,7 @@ impl Channel {
         parts.for_each(|part| out.extend_from_slice(part));
         let waits = out.len() > self.written.get();
         drop(out);
+        let waits = waits || !connection.is_flushed();
         if waits {
             self.flush();
             self.pause_or_resume();
@@ -253,6 +261,8 @@ impl Channel {
                 let polled = connection.poll_write(cx, &out[self.written.get()..]);
                 drop(out);
                 ready!(polled).and_then(|written| self.has_written(written))
+            } else if !connection.is_flushed() {
+                ready!(connection.poll_flush(cx))
             } else if self.has_end_to_tell(&*connection) {
                 self.end_told.set(true);
                 let polled = connection.poll_shutdown(cx);
@@ -381,6 +391,21 @@ impl Channel {
             return Err(io::Error::new(io::ErrorKind::ConnectionReset, text));
         }
         Ok(())
+    }
+
+    /// Waits until nothing waits to be written.
+    #[cfg(feature = "tls")]
+    pub(crate) async fn flushed(&self) -> io::Result<()> {
+        /// Puts the marks back, also when the wait is cancelled.
+        struct Marks<'a>(&'a Channel, usize, usize);
+        impl Drop for Marks<'_> {
+            fn drop(&mut self) {
+                self.0.set_marks(self.1, self.2);
+            }
+        }
+        let _marks = Marks(self, self.low.get(), self.high.get());
+        self.set_marks(0, 0);
+        self.drain().await
     }
 
     /// Waits until the connection is no more.

@@ -36,6 +36,20 @@ pub trait Connection: fmt::Debug + 'static {
         Err(io::ErrorKind::WouldBlock.into())
     }
 
+    /// Whether what was written is on its way. By default, it is.
+    fn is_flushed(&self) -> bool {
+        true
+    }
+
+    /// Sends what was written and is not on its way. By default, there is nothing.
+    ///
+    /// # Errors
+    /// As [`poll_write`](Connection::poll_write).
+    fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let _ = cx;
+        Poll::Ready(Ok(()))
+    }
+
     /// Tells the other side that nothing more comes.
     ///
     /// # Errors
@@ -50,6 +64,12 @@ pub trait Connection: fmt::Debug + 'static {
     /// It is about to be dropped: takes what has arrived and nobody will read, since a socket that is closed with unread
     /// bytes resets its connection, and what was written last may be lost. By default, nothing.
     fn discard(&self) {}
+
+    /// What TLS has negotiated, if it is spoken. By default, it is not.
+    #[cfg(feature = "tls")]
+    fn tls_info(&self) -> Option<crate::TlsInfo> {
+        None
+    }
 
     /// The address of this end, if it has one.
     fn local_addr(&self) -> Option<Address>;

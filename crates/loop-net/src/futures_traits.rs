@@ -141,3 +141,40 @@ impl<S: StreamSocket> AsyncWrite for OwnedWriteHalf<S> {
         Pin::new(&mut &**self).poll_close(cx)
     }
 }
+
+#[cfg(feature = "tls")]
+impl AsyncRead for crate::TlsStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        if buffer.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        self.poll_plaintext(cx, |plain| {
+            let taken = plain.len().min(buffer.len());
+            buffer[..taken].copy_from_slice(&plain[..taken]);
+            taken
+        })
+    }
+}
+
+#[cfg(feature = "tls")]
+impl AsyncWrite for crate::TlsStream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        crate::Connection::poll_write(&*self, cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        crate::Connection::poll_flush(&*self, cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        crate::Connection::poll_shutdown(&*self, cx)
+    }
+}

@@ -63,3 +63,38 @@ impl<S: StreamSocket> Write for Stream<S> {
         Poll::Ready(self.shutdown(Shutdown::Write))
     }
 }
+
+#[cfg(feature = "tls")]
+impl Read for crate::TlsStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let polled = self.poll_plaintext(cx, |plain| {
+            let taken = plain.len().min(buffer.remaining());
+            buffer.put_slice(&plain[..taken]);
+            taken
+        });
+        polled.map_ok(|_| ())
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Write for crate::TlsStream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        crate::Connection::poll_write(&*self, cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        crate::Connection::poll_flush(&*self, cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        crate::Connection::poll_shutdown(&*self, cx)
+    }
+}

@@ -37,6 +37,7 @@
 //!
 //! # Features
 //! - `futures-io`: its `AsyncRead` and `AsyncWrite` for streams.
+//! - `tls`: TLS by rustls with *ring*: `TlsStream`, `OpenConnection::tls`, `StartServer::tls`, `StreamWriter::start_tls`.
 //! - `hyper`: its `Read` and `Write` for streams, `HyperExecutor`, `HyperTimer`.
 //!
 //! # Invariants
@@ -78,6 +79,10 @@ mod stream_poll;
 mod stream_reader;
 mod stream_writer;
 mod tcp;
+#[cfg(feature = "tls")]
+mod tls_options;
+#[cfg(feature = "tls")]
+mod tls_stream;
 mod udp;
 mod unix;
 
@@ -94,6 +99,8 @@ pub use loop_core::Direction;
 pub use names::{NumericNames, getaddrinfo, getnameinfo};
 pub use open_connection::{OpenConnection, open_connection, open_unix_connection};
 pub use read_error::{IncompleteRead, LimitOverrun, ReadError};
+#[cfg(feature = "tls")]
+pub use rustls;
 pub use server::Server;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use start_server::{
@@ -104,6 +111,10 @@ pub use stream_options::{StreamOptions, streams_over};
 pub use stream_reader::StreamReader;
 pub use stream_writer::{ExtraInfo, StreamWriter};
 pub use tcp::{TcpListener, TcpOptions, TcpStream};
+#[cfg(feature = "tls")]
+pub use tls_options::TlsSide;
+#[cfg(feature = "tls")]
+pub use tls_stream::{TlsInfo, TlsStream};
 pub use udp::UdpSocket;
 pub use unix::{UnixDatagram, UnixListener, UnixStream};
 

@@ -61,6 +61,8 @@ pub fn open_connection(host: impl Into<String>, port: u16) -> OpenConnection {
         streams: StreamOptions::new(),
         happy_eyeballs_delay: Some(Duration::from_millis(250)),
         interleave: 1,
+        #[cfg(feature = "tls")]
+        tls: None,
     }
 }
 
@@ -77,6 +79,17 @@ pub struct OpenConnection {
     streams: StreamOptions,
     happy_eyeballs_delay: Option<Duration>,
     interleave: usize,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
+}
+
+/// What TLS needs to know.
+#[cfg(feature = "tls")]
+#[derive(Clone, Debug)]
+struct Tls {
+    config: std::sync::Arc<rustls::ClientConfig>,
+    server_hostname: Option<String>,
+    handshake_timeout: Option<Duration>,
 }
 
 impl OpenConnection {
@@ -135,6 +148,76 @@ impl OpenConnection {
         self
     }
 
+    /// Speaks TLS, with a server whose certificate is for the host. By default, it does not.
+    ///
+    /// Whom to trust is up to the configuration.
+    ///
+    /// # asyncio
+    /// `ssl=`.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::Arc;
+    /// use loop_net::{open_connection, rustls::ClientConfig};
+    /// async fn home_page(config: Arc<ClientConfig>) -> std::io::Result<Vec<u8>> {
+    ///     let (mut reader, writer) = open_connection("example.org", 443).tls(config).await?;
+    ///     writer.write(b"GET / HTTP/1.0\r\nHost: example.org\r\n\r\n");
+    ///     println!("{:?}", writer.get_extra_info().tls);
+    ///     reader.read_all().await
+    /// }
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, config: std::sync::Arc<rustls::ClientConfig>) -> OpenConnection {
+        let (server_hostname, handshake_timeout) = (None, None);
+        self.tls = Some(Tls {
+            config,
+            server_hostname,
+            handshake_timeout,
+        });
+        self
+    }
+
+    /// For whom the certificate has to be, where that is not the host. Only with [`tls`](OpenConnection::tls), after
+    /// it. By default, the host.
+    ///
+    /// # asyncio
+    /// `server_hostname=`.
+    ///
+    /// # Examples
+    /// ```
+    /// # fn options(config: std::sync::Arc<loop_net::rustls::ClientConfig>) -> loop_net::OpenConnection {
+    /// loop_net::open_connection("127.0.0.1", 443).tls(config).server_hostname("example.org")
+    /// # }
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn server_hostname(mut self, name: impl Into<String>) -> OpenConnection {
+        if let Some(tls) = &mut self.tls {
+            tls.server_hostname = Some(name.into());
+        }
+        self
+    }
+
+    /// For how long both sides may take to know each other. Only with [`tls`](OpenConnection::tls), after it. By
+    /// default, 60 s.
+    ///
+    /// # asyncio
+    /// `ssl_handshake_timeout=`.
+    ///
+    /// # Examples
+    /// ```
+    /// # fn options(config: std::sync::Arc<loop_net::rustls::ClientConfig>) -> loop_net::OpenConnection {
+    /// let most = std::time::Duration::from_secs(5);
+    /// loop_net::open_connection("example.org", 443).tls(config).ssl_handshake_timeout(most)
+    /// # }
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn ssl_handshake_timeout(mut self, most: Duration) -> OpenConnection {
+        if let Some(tls) = &mut self.tls {
+            tls.handshake_timeout = Some(most);
+        }
+        self
+    }
+
     /// Connects, and gives the socket itself.
     ///
     /// # Errors
@@ -166,8 +249,17 @@ impl OpenConnection {
 
     async fn open(self) -> io::Result<(StreamReader, StreamWriter)> {
         let options = self.streams.clone();
+        #[cfg(feature = "tls")]
+        let (tls, host) = (self.tls.clone(), self.host.clone());
         let stream = self.connect().await?;
         let peer = stream.peer_addr().ok().map(Address::from);
+        #[cfg(feature = "tls")]
+        if let Some(tls) = tls {
+            let name = tls.server_hostname.as_ref().unwrap_or(&host);
+            let stream = crate::TlsStream::client(Rc::new(stream), tls.config, name)?;
+            crate::tls_options::handshake(&stream, tls.handshake_timeout).await?;
+            return options.streams(Rc::new(stream), peer);
+        }
         options.streams(Rc::new(stream), peer)
     }
 }

@@ -57,11 +57,7 @@ struct Port {
 
 /// What is to be done with a connection.
 pub(crate) trait Accepted: 'static {
-    fn accepted(
-        &self,
-        connection: Rc<dyn Connection>,
-        peer: Address,
-    ) -> io::Result<Option<Rc<Channel>>>;
+    fn accepted(&self, connection: Rc<dyn Connection>, peer: Address) -> io::Result<Rc<Channel>>;
 }
 
 impl Server {
@@ -98,7 +94,7 @@ impl Server {
                         Ok((stream, peer)) => {
                             prepare(&stream);
                             let accepted = client.accepted(Rc::new(stream), peer.into());
-                            if let (Ok(Some(channel)), Some(state)) = (accepted, state.upgrade()) {
+                            if let (Ok(channel), Some(state)) = (accepted, state.upgrade()) {
                                 state.attach(&channel);
                             }
                         }

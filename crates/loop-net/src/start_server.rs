@@ -77,6 +77,8 @@ where
         keep_alive: false,
         streams: StreamOptions::new(),
         start_serving: true,
+        #[cfg(feature = "tls")]
+        tls: None,
     }
 }
 
@@ -141,6 +143,16 @@ pub struct StartServer<C> {
     keep_alive: bool,
     streams: StreamOptions,
     start_serving: bool,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
+}
+
+/// What TLS needs to know.
+#[cfg(feature = "tls")]
+#[derive(Clone)]
+struct Tls {
+    config: std::sync::Arc<rustls::ServerConfig>,
+    handshake_timeout: Option<std::time::Duration>,
 }
 
 impl<C: ClientConnected> StartServer<C> {
@@ -219,6 +231,45 @@ impl<C: ClientConnected> StartServer<C> {
         self
     }
 
+    /// Speaks TLS: `client` is called when both sides know each other. By default, it does not.
+    ///
+    /// # asyncio
+    /// `ssl=`.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::Arc;
+    /// use loop_net::{Server, rustls::ServerConfig, start_server};
+    /// async fn start(config: Arc<ServerConfig>) -> std::io::Result<Server> {
+    ///     start_server(async |_, writer| writer.write(b"a secret\n"), "", 8443).tls(config).await
+    /// }
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, config: std::sync::Arc<rustls::ServerConfig>) -> Self {
+        let handshake_timeout = None;
+        self.tls = Some(Tls {
+            config,
+            handshake_timeout,
+        });
+        self
+    }
+
+    /// For how long both sides may take to know each other. Only with [`tls`](StartServer::tls), after it. By default,
+    /// 60 s.
+    ///
+    /// # asyncio
+    /// `ssl_handshake_timeout=`.
+    ///
+    /// # Examples
+    /// As for [`tls`](StartServer::tls).
+    #[cfg(feature = "tls")]
+    pub fn ssl_handshake_timeout(mut self, most: std::time::Duration) -> Self {
+        if let Some(tls) = &mut self.tls {
+            tls.handshake_timeout = Some(most);
+        }
+        self
+    }
+
     async fn start(self) -> io::Result<Server> {
         let mut addresses = Vec::new();
         for host in &self.hosts {
@@ -237,7 +288,14 @@ impl<C: ClientConnected> StartServer<C> {
         });
         let owner = get_running_loop().map_err(io::Error::other)?.loop_ref();
         let server = Server::new(owner.clone());
-        let client = Client::shared(owner, self.client, self.streams);
+        let client = Client {
+            owner,
+            client: Rc::new(RefCell::new(self.client)),
+            streams: self.streams,
+            #[cfg(feature = "tls")]
+            tls: self.tls,
+        };
+        let client: Rc<dyn Accepted> = Rc::new(client);
         let sockets = self.sockets.only_v6(true);
         let several = addresses.len() > 1;
         for address in addresses {
@@ -339,7 +397,13 @@ where
     }
     let owner = get_running_loop().map_err(io::Error::other)?.loop_ref();
     let server = Server::new(owner.clone());
-    let client = Client::shared(owner, client, StreamOptions::new());
+    let client = Rc::new(Client {
+        owner,
+        client: Rc::new(RefCell::new(client)),
+        streams: StreamOptions::new(),
+        #[cfg(feature = "tls")]
+        tls: None,
+    });
     let listener = UnixListener::bind(path)?;
     server.listen(listener, Some(path.to_owned()), |_| {}, client)?;
     server.begin();
@@ -351,37 +415,57 @@ struct Client<C> {
     owner: LoopRef,
     client: Rc<RefCell<C>>,
     streams: StreamOptions,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
 }
 
-impl<C: ClientConnected> Client<C> {
-    fn shared(owner: LoopRef, client: C, streams: StreamOptions) -> Rc<dyn Accepted> {
-        Rc::new(Client {
-            owner,
-            client: Rc::new(RefCell::new(client)),
-            streams,
+impl<C: ClientConnected> Accepted for Client<C> {
+    #[cfg(not(feature = "tls"))]
+    fn accepted(&self, connection: Rc<dyn Connection>, peer: Address) -> io::Result<Rc<Channel>> {
+        self.call(connection, peer, async || Ok(()))
+    }
+
+    #[cfg(feature = "tls")]
+    fn accepted(&self, connection: Rc<dyn Connection>, peer: Address) -> io::Result<Rc<Channel>> {
+        use crate::{TlsStream, tls_options};
+        let Some(tls) = self.tls.clone() else {
+            return self.call(connection, peer, async || Ok(()));
+        };
+        let stream = Rc::new(TlsStream::server(connection, tls.config)?);
+        let connection: Rc<dyn Connection> = Rc::clone(&stream) as Rc<dyn Connection>;
+        self.call(connection, peer, async move || {
+            tls_options::handshake(&stream, tls.handshake_timeout).await
         })
     }
 }
 
-impl<C: ClientConnected> Accepted for Client<C> {
-    fn accepted(
+impl<C: ClientConnected> Client<C> {
+    /// Makes the task of a connection, which calls the client when the connection is ready.
+    fn call(
         &self,
         connection: Rc<dyn Connection>,
         peer: Address,
-    ) -> io::Result<Option<Rc<Channel>>> {
+        ready: impl AsyncFnOnce() -> io::Result<()> + 'static,
+    ) -> io::Result<Rc<Channel>> {
         let (reader, writer) = self.streams.streams(connection, Some(peer))?;
         let channel = Rc::clone(writer.channel());
         let (owner, client) = (self.owner.clone(), Rc::clone(&self.client));
         // The call is part of the task: what panics in it is reported as a task's panic is, and accepting goes on.
         let _task = self.owner.event_loop().create_task(async move {
+            if let Err(error) = ready().await {
+                writer.abort();
+                return report(&owner, "SSL handshake failed", error.to_string());
+            }
             let coroutine = client.borrow_mut().connected(reader, writer);
-            if let Some(report) = coroutine.await.into_report() {
-                let context = ExceptionContext::new("Unhandled exception in client_connected_cb");
-                owner
-                    .event_loop()
-                    .call_exception_handler(&context.exception(report));
+            if let Some(text) = coroutine.await.into_report() {
+                report(&owner, "Unhandled exception in client_connected_cb", text);
             }
         });
-        Ok(Some(channel))
+        Ok(channel)
     }
+}
+
+fn report(owner: &LoopRef, what: &str, error: String) {
+    let context = ExceptionContext::new(what).exception(error);
+    owner.event_loop().call_exception_handler(&context);
 }

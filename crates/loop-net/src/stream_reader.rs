@@ -386,6 +386,17 @@ impl StreamReader {
         }
     }
 
+    #[cfg(feature = "tls")]
+    pub(crate) fn channel(&self) -> &Rc<Channel> {
+        &self.channel
+    }
+
+    /// Gives up everything that is in the buffer.
+    #[cfg(feature = "tls")]
+    pub(crate) fn take_buffer(&mut self) -> Vec<u8> {
+        self.take(self.buffer().len())
+    }
+
     /// Reads more. `false`: there is no more.
     async fn fill(&mut self) -> io::Result<bool> {
         if self.ended {

@@ -43,6 +43,9 @@ pub struct ExtraInfo {
     pub peername: Option<Address>,
     /// This end.
     pub sockname: Option<Address>,
+    /// What TLS has negotiated, while the connection is open.
+    #[cfg(feature = "tls")]
+    pub tls: Option<crate::TlsInfo>,
 }
 
 impl StreamWriter {
@@ -318,6 +321,11 @@ impl StreamWriter {
         ExtraInfo {
             peername: self.channel().peer_addr(),
             sockname: self.channel().local_addr(),
+            #[cfg(feature = "tls")]
+            tls: self
+                .channel()
+                .connection()
+                .and_then(|connection| connection.tls_info()),
         }
     }
 }

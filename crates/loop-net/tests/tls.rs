@@ -1,0 +1,353 @@
+//! TLS: streams, servers, `start_tls`, against each other and against `openssl`.
+
+use std::io::{self, Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use loop_core::EventLoop;
+use loop_executor::to_thread;
+use loop_net::rustls::pki_types::pem::PemObject;
+use loop_net::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use loop_net::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use loop_net::{
+    StreamReader, StreamWriter, TcpListener, TcpStream, TlsSide, TlsStream, UnixStream,
+    open_connection, start_server, streams_over,
+};
+use loop_tasks::{LoopExt, create_task, timeout};
+
+/// Runs a coroutine on a loop of its own; a hang ends as a failure.
+fn run<T: 'static>(main: impl Future<Output = T> + 'static) -> T {
+    let event_loop = EventLoop::new().unwrap();
+    let result = event_loop.run_until_complete(timeout(Duration::from_secs(60), main));
+    let result = result.unwrap().expect("it hangs");
+    event_loop.close().unwrap();
+    result
+}
+
+fn file(name: &str) -> String {
+    format!("{}/tests/certificates/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn client_config() -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    let authority = CertificateDer::from_pem_file(file("authority.pem")).unwrap();
+    roots.add(authority).unwrap();
+    let config = ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Arc::new(config)
+}
+
+fn server_config() -> Arc<ServerConfig> {
+    let certificate = CertificateDer::from_pem_file(file("certificate.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(file("key.pem")).unwrap();
+    let mut config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    config.alpn_protocols = vec![b"echo".to_vec()];
+    Arc::new(config)
+}
+
+async fn echo(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
+    loop {
+        let bytes = reader.read(100_000).await?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        writer.write(&bytes);
+        writer.drain().await?;
+    }
+}
+
+/// Large and small, both directions at once, and an end that is one.
+#[test]
+fn every_byte_comes_back_decrypted() {
+    run(async {
+        let server = start_server(echo, "127.0.0.1", 0)
+            .tls(server_config())
+            .await
+            .unwrap();
+        let port = server.sockets()[0].ip().unwrap().port();
+        let clients: Vec<_> = (0..8usize)
+            .map(|number| {
+                create_task(async move {
+                    let mut config = (*client_config()).clone();
+                    config.alpn_protocols = vec![b"other".to_vec(), b"echo".to_vec()];
+                    let (mut reader, writer) = open_connection("127.0.0.1", port)
+                        .tls(Arc::new(config))
+                        .server_hostname("localhost")
+                        .await
+                        .unwrap();
+                    let info = writer.get_extra_info().tls.unwrap();
+                    assert_eq!(info.version, "TLSv1_3");
+                    assert_eq!(info.alpn.as_deref(), Some(&b"echo"[..]));
+                    assert_eq!(info.peer_certificates.len(), 1);
+                    let text: Vec<u8> = (0..number * 100_000 + 10)
+                        .map(|place| (place * 31 + number) as u8)
+                        .collect();
+                    let expected = text.clone();
+                    let writing = create_task(async move {
+                        for part in text.chunks(30_011) {
+                            writer.write(part);
+                            writer.drain().await.unwrap();
+                        }
+                        writer.write_eof();
+                        writer
+                    });
+                    assert!(reader.read_all().await.unwrap() == expected);
+                    let writer = writing.await.unwrap();
+                    writer.close();
+                    writer.wait_closed().await.unwrap();
+                })
+            })
+            .collect();
+        for client in clients {
+            client.await.unwrap();
+        }
+        server.close();
+        server.wait_closed().await;
+    });
+}
+
+#[test]
+fn a_certificate_for_somebody_else_is_refused() {
+    let event_loop = EventLoop::new().unwrap();
+    let reports = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+    event_loop.set_exception_handler({
+        let reports = std::rc::Rc::clone(&reports);
+        move |_, context| reports.borrow_mut().push(context.to_string())
+    });
+    let main = timeout(Duration::from_secs(60), async {
+        let server = start_server(echo, "127.0.0.1", 0)
+            .tls(server_config())
+            .await
+            .unwrap();
+        let port = server.sockets()[0].ip().unwrap().port();
+        let open = open_connection("127.0.0.1", port).tls(client_config());
+        let error = open
+            .clone()
+            .server_hostname("example.org")
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        assert!(error.to_string().contains("not valid for name"), "{error}");
+        let error = open.clone().server_hostname("no name").await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        // The address is in the certificate too.
+        open.await.unwrap();
+        // Somebody who does not speak TLS at all.
+        let (mut reader, writer) = open_connection("127.0.0.1", port).await.unwrap();
+        writer.write(b"GET / HTTP/1.0\r\n\r\n");
+        let _alert = reader.read_all().await;
+        server.close();
+        server.wait_closed().await;
+    });
+    event_loop
+        .run_until_complete(main)
+        .unwrap()
+        .expect("it hangs");
+    event_loop.close().unwrap();
+    let reports = reports.borrow();
+    assert!(
+        reports
+            .iter()
+            .all(|report| report.contains("SSL handshake failed")),
+        "{reports:?}"
+    );
+    assert_eq!(reports.len(), 3, "{reports:?}"); // "no name" went away before a word
+}
+
+/// Whoever says nothing is not waited for for ever.
+#[test]
+fn a_handshake_has_an_end() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let error = open_connection("127.0.0.1", port)
+            .tls(client_config())
+            .ssl_handshake_timeout(Duration::from_millis(30))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(
+            error
+                .to_string()
+                .starts_with("SSL handshake is taking longer than 0.03")
+        );
+    });
+}
+
+/// An end that anybody on the way could have made is not taken for one.
+#[test]
+fn a_connection_that_is_cut_is_an_error() {
+    run(async {
+        let (near, far) = UnixStream::pair().unwrap();
+        let serving = create_task(async move {
+            let mut server = Some(TlsStream::accept(far, server_config()).await.unwrap());
+            drop(server.take()); // without a word
+        });
+        let client = TlsStream::connect(near, client_config(), "localhost")
+            .await
+            .unwrap();
+        serving.await.unwrap();
+        let (mut reader, _writer) = streams_over(client).unwrap();
+        let error = reader.read(10).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    });
+}
+
+#[test]
+fn a_connection_goes_over_to_tls() {
+    run(async {
+        let server = start_server(
+            async |mut reader: StreamReader, writer: StreamWriter| {
+                assert_eq!(reader.readline().await?, b"STARTTLS\n");
+                writer.write(b"ready\n");
+                let config = server_config();
+                writer
+                    .start_tls(&mut reader, TlsSide::Server { config })
+                    .await?;
+                let line = reader.readline().await?;
+                writer.write(&line);
+                Ok::<_, loop_net::ReadError>(())
+            },
+            "127.0.0.1",
+            0,
+        )
+        .await
+        .unwrap();
+        let port = server.sockets()[0].ip().unwrap().port();
+        let (mut reader, writer) = open_connection("127.0.0.1", port).await.unwrap();
+        assert_eq!(writer.get_extra_info().tls, None);
+        writer.write(b"STARTTLS\n");
+        assert_eq!(reader.readline().await.unwrap(), b"ready\n");
+        let side = |name: &str| TlsSide::Client {
+            config: client_config(),
+            server_hostname: name.to_owned(),
+        };
+        writer
+            .start_tls(&mut reader, side("localhost"))
+            .await
+            .unwrap();
+        assert!(writer.get_extra_info().tls.is_some());
+        writer.write(b"secret\n");
+        assert_eq!(reader.readline().await.unwrap(), b"secret\n");
+        assert_eq!(reader.readline().await.unwrap(), b"");
+        server.close();
+        server.wait_closed().await;
+    });
+}
+
+/// Ends a program that would go on.
+struct Kill(Child);
+
+impl Drop for Kill {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn has_openssl() -> bool {
+    let there = Command::new("openssl")
+        .arg("version")
+        .stdout(Stdio::null())
+        .status()
+        .is_ok();
+    if !there {
+        eprintln!("skipped: openssl is not installed");
+    }
+    there
+}
+
+/// A client that nobody here wrote, if it is installed, in both versions of TLS.
+#[test]
+fn openssl_asks_us() {
+    if !has_openssl() {
+        return;
+    }
+    for version in ["-tls1_2", "-tls1_3"] {
+        run(async move {
+            let server = start_server(
+                async |mut reader: StreamReader, writer: StreamWriter| {
+                    let line = reader.readline().await?;
+                    writer.writelines([b"you said: ", &line[..]]);
+                    Ok::<_, loop_net::ReadError>(())
+                },
+                "127.0.0.1",
+                0,
+            )
+            .tls(server_config())
+            .await
+            .unwrap();
+            let address = server.sockets()[0].to_string();
+            let output = to_thread(move || {
+                let mut child = Command::new("openssl")
+                    .args(["s_client", "-quiet", "-verify_return_error", version])
+                    .args(["-CAfile", &file("authority.pem"), "-connect", &address])
+                    .stdin(Stdio::piped())
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::null())
+                    .spawn()
+                    .unwrap();
+                let mut stdin = child.stdin.take().unwrap();
+                stdin.write_all(b"hello\n").unwrap();
+                let mut child = Kill(child);
+                let mut line = String::new();
+                let stdout = child.0.stdout.take().unwrap();
+                io::BufRead::read_line(&mut io::BufReader::new(stdout), &mut line).unwrap();
+                line
+            });
+            assert_eq!(output.await.unwrap(), "you said: hello\n");
+            server.close();
+            server.wait_closed().await;
+        });
+    }
+}
+
+/// A server that nobody here wrote, if it is installed.
+#[test]
+fn we_ask_openssl() {
+    if !has_openssl() {
+        return;
+    }
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let child = Command::new("openssl")
+        .args(["s_server", "-rev", "-accept", &format!("127.0.0.1:{port}")])
+        .args(["-cert", &file("certificate.pem"), "-key", &file("key.pem")])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut child = Kill(child);
+    // It says so when it accepts.
+    let mut said = Vec::new();
+    let mut stdout = child.0.stdout.take().unwrap();
+    while !String::from_utf8_lossy(&said).contains("ACCEPT") {
+        let mut byte = [0];
+        assert_eq!(stdout.read(&mut byte).unwrap(), 1, "openssl has ended");
+        said.push(byte[0]);
+    }
+    std::thread::spawn(move || io::copy(&mut stdout, &mut io::sink()));
+    run(async move {
+        let stream = TcpStream::connect(([127, 0, 0, 1], port).into())
+            .await
+            .unwrap();
+        let stream = TlsStream::connect(stream, client_config(), "localhost")
+            .await
+            .unwrap();
+        let (mut reader, writer) = streams_over(stream).unwrap();
+        for word in ["hello", "again"] {
+            writer.write(format!("{word}\n").as_bytes());
+            let expected: String = word.chars().rev().chain(['\n']).collect();
+            assert_eq!(reader.readline().await.unwrap(), expected.into_bytes());
+        }
+    });
+}
