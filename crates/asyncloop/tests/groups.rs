@@ -174,6 +174,123 @@ fn a_cancellation_from_outside_goes_through_a_group() {
 }
 
 #[test]
+fn a_group_that_is_cancelled_ends_without_a_failure() {
+    run(async {
+        let trace = Trace::begin();
+        let said = trace.clone();
+        let error = TaskGroup::<String>::scope(async |group| {
+            let found = group.clone();
+            group
+                .create_task(async move {
+                    sleep(SECOND).await;
+                    found.cancel();
+                    found.cancel();
+                    Ok(())
+                })
+                .unwrap();
+            group
+                .create_task(async move {
+                    if let Err(cancelled) = catch_cancel(pending::<()>()).await {
+                        sleep(SECOND).await;
+                        said.add("sibling has cleaned up");
+                        cancelled.resume().await;
+                    }
+                    Ok(())
+                })
+                .unwrap();
+            pending::<Result<(), _>>().await
+        })
+        .await
+        .unwrap_err();
+        assert!(error.cancelled() && error.failures().is_empty());
+        trace.add(error.to_string());
+        let expected = [
+            "2 sibling has cleaned up",
+            "2 TaskGroup was cancelled before its body had ended",
+        ];
+        assert_eq!(trace.take(), expected);
+        assert_eq!(current_task().unwrap().cancelling(), 0);
+        sleep(SECOND).await; // Nothing of it is left: this one is not cancelled.
+    });
+}
+
+#[test]
+fn a_body_that_has_ended_keeps_its_value_when_the_group_is_cancelled() {
+    run(async {
+        let value = TaskGroup::<()>::scope(async |group| {
+            group.create_task(pending::<Result<(), ()>>()).unwrap();
+            let found = group.clone();
+            group
+                .create_task(async move {
+                    sleep(SECOND).await;
+                    found.cancel();
+                    Ok(())
+                })
+                .unwrap();
+            Ok("value")
+        })
+        .await;
+        assert_eq!(value.unwrap(), "value");
+        // By the body itself, which awaits nothing after that.
+        let value = TaskGroup::<()>::scope(async |group| {
+            group.create_task(pending::<Result<(), ()>>()).unwrap();
+            group.cancel();
+            let refused = group.create_task(async { Ok(()) });
+            assert!(refused.is_err());
+            Ok(group)
+        })
+        .await;
+        let group = value.unwrap();
+        group.cancel();
+        yield_now().await;
+        assert_eq!(current_task().unwrap().cancelling(), 0);
+    });
+}
+
+#[test]
+fn a_cancelled_group_still_tells_of_failures_and_of_cancellations_from_outside() {
+    run(async {
+        let error = TaskGroup::scope(async |group| {
+            group
+                .create_task(async {
+                    let _ = catch_cancel(pending::<()>()).await;
+                    Err::<(), _>("could not clean up")
+                })
+                .unwrap();
+            yield_now().await;
+            group.cancel();
+            pending::<Result<(), _>>().await
+        })
+        .await
+        .unwrap_err();
+        assert_eq!(
+            error.failures()[0].error().as_deref(),
+            Some(&"could not clean up")
+        );
+
+        let task = create_task(async {
+            TaskGroup::<()>::scope(async |group| {
+                let found = group.clone();
+                group
+                    .create_task(async move {
+                        let _ = catch_cancel(pending::<()>()).await;
+                        sleep(2 * SECOND).await;
+                        Ok(())
+                    })
+                    .unwrap();
+                sleep(SECOND).await;
+                found.cancel();
+                pending::<Result<(), ()>>().await
+            })
+            .await
+        });
+        sleep(2 * SECOND).await;
+        task.cancel();
+        assert!(matches!(task.await, Err(TaskError::Cancelled(_))));
+    });
+}
+
+#[test]
 fn a_group_needs_a_task() {
     let scope = TaskGroup::<()>::scope(async |_| Ok(()));
     let mut scope = std::pin::pin!(scope);

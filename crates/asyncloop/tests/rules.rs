@@ -85,6 +85,18 @@ fn a_cancellation_can_be_swallowed_and_asked_for_again() {
 }
 
 #[test]
+fn a_future_knows_its_loop() {
+    let (one, other) = (virtual_loop(), virtual_loop());
+    let future: LoopFuture<()> = one.create_future();
+    let task = other.create_task(async {});
+    assert_eq!(future.get_loop(), one);
+    assert_eq!(task.get_loop(), other);
+    other.run_until_complete(task).unwrap();
+    one.close().unwrap();
+    other.close().unwrap();
+}
+
+#[test]
 fn a_number_that_is_no_time_is_refused_and_any_other_is_one() {
     assert_eq!(seconds(0.25).unwrap(), Duration::from_millis(250));
     assert_eq!(seconds(-1.0).unwrap(), Duration::ZERO);

@@ -179,6 +179,44 @@ impl<E: fmt::Debug + 'static> TaskGroup<E> {
         Ok(task)
     }
 
+    /// Ends the group early: cancels its tasks and its body, none of which counts as a failure. Does nothing the second
+    /// time, or when the group has ended.
+    ///
+    /// A body that has not ended has no value to give: the scope comes to a [`GroupError`] without failures then
+    /// ([`GroupError::cancelled`]).
+    ///
+    /// # asyncio
+    /// `TaskGroup.cancel()` of 3.15, which leaves the `async with` without an exception.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::future::pending;
+    /// use loop_core::EventLoop;
+    /// use loop_tasks::{LoopExt, TaskGroup};
+    /// let event_loop = EventLoop::new()?;
+    /// let error = event_loop
+    ///     .run_until_complete(TaskGroup::<()>::scope(async |group| {
+    ///         let found = group.clone();
+    ///         group.create_task(async move { Ok(found.cancel()) }).unwrap();
+    ///         pending::<Result<(), ()>>().await
+    ///     }))?
+    ///     .unwrap_err();
+    /// assert!(error.cancelled());
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cancel(&self) {
+        let group = &self.0;
+        let ended = group.exiting.get() && group.tasks.borrow().is_empty();
+        if ended || group.aborting.get() {
+            return;
+        }
+        group.abort();
+        if !group.asked_parent.replace(true) {
+            group.parent.cancel();
+        }
+    }
+
     /// Whether the group takes no more tasks: it is cancelling those that it has, or has ended.
     ///
     /// # Examples

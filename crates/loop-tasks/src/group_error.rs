@@ -50,6 +50,16 @@ impl<E> GroupError<E> {
         &self.failures
     }
 
+    /// Whether nothing failed: the group was ended by [`TaskGroup::cancel`](crate::TaskGroup::cancel) before its body
+    /// had a value.
+    ///
+    /// # Examples
+    /// See [`TaskGroup::cancel`](crate::TaskGroup::cancel).
+    #[must_use]
+    pub fn cancelled(&self) -> bool {
+        self.failures.is_empty()
+    }
+
     /// The failures themselves.
     ///
     /// # Examples
@@ -63,6 +73,9 @@ impl<E> GroupError<E> {
 impl<E> fmt::Display for GroupError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let n = self.failures.len();
+        if n == 0 {
+            return f.write_str("TaskGroup was cancelled before its body had ended");
+        }
         let s = if n == 1 { "" } else { "s" };
         write!(f, "unhandled errors in a TaskGroup ({n} sub-exception{s})")
     }

@@ -10,6 +10,7 @@ use loop_core::{EventLoop, get_event_loop, get_running_loop};
 use crate::callbacks::Callback;
 use crate::cancel;
 use crate::cell::AnyFuture;
+use crate::context::Context;
 use crate::current;
 use crate::error::TaskError;
 use crate::future::{CallbackToken, LoopFuture};
@@ -60,6 +61,33 @@ impl<T> Task<T> {
     #[must_use]
     pub fn get_name(&self) -> Rc<str> {
         self.core().name()
+    }
+
+    /// The context variables that the task has now: a copy.
+    ///
+    /// # asyncio
+    /// `task.get_context()`. There, it is the context itself.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::EventLoop;
+    /// use loop_tasks::{ContextVar, LoopExt, yield_now};
+    /// static USER: ContextVar<&str> = ContextVar::new();
+    /// let event_loop = EventLoop::new()?;
+    /// let task = event_loop.create_task(async {
+    ///     USER.set("ada");
+    ///     yield_now().await;
+    /// });
+    /// event_loop.run_until_complete(yield_now())?;
+    /// assert_eq!(task.get_context().run(|| USER.get()), Some("ada"));
+    /// assert_eq!(USER.get(), None);
+    /// # event_loop.run_until_complete(task)?;
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn get_context(&self) -> Context {
+        self.core().context.borrow().clone()
     }
 
     /// Sets the task's name.
@@ -248,6 +276,15 @@ impl AnyTask {
     #[must_use]
     pub fn get_name(&self) -> Rc<str> {
         self.core().name()
+    }
+
+    /// As [`Task::get_context`].
+    ///
+    /// # Examples
+    /// See [`Task::get_context`].
+    #[must_use]
+    pub fn get_context(&self) -> Context {
+        self.core().context.borrow().clone()
     }
 
     /// As [`LoopFuture::cancel`].
