@@ -13,7 +13,7 @@ pub(crate) const ARGUMENT: &str = "--child";
 
 /// No measurement takes half of this; the twentieth part has a part of it.
 const LIMIT: Duration = Duration::from_secs(60);
-const QUICK_LIMIT: Duration = Duration::from_secs(10);
+const QUICK_LIMIT: Duration = Duration::from_secs(4);
 
 /// Measures in a new process, which says nothing but its figures.
 pub(crate) fn measure(engine: &str, workload: &str, scale: Scale) -> Result<Vec<Metric>, String> {

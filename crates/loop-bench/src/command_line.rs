@@ -11,6 +11,17 @@ use crate::workloads::Scale;
 pub(crate) enum Command {
     Run(Options),
     List,
+    /// Instructions instead of time.
+    Count {
+        accept: bool,
+        /// Only paths whose names start with one of these; none: all.
+        only: Vec<String>,
+    },
+    /// One path, so many times: this program started itself below valgrind.
+    Path {
+        name: String,
+        count: usize,
+    },
     /// One measurement: this program started itself.
     Child {
         engine: String,
@@ -42,7 +53,8 @@ Measures this library beside its peers.
   --listen           with a listening socket on every loop
   --csv FILE         where every figure goes (target/bench.csv)
   --list             names the engines and the workloads
-  --count            instructions instead of time: see `cargo xtask help`";
+  --count            instructions of the hot paths instead of time, beside the accepted ones
+  --accept           with --count: accepts what comes out";
 
 pub(crate) fn parse() -> Result<Command, lexopt::Error> {
     let mut parser = lexopt::Parser::from_env();
@@ -53,7 +65,7 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
         scale: Scale::default(),
         csv: PathBuf::from("target/bench.csv"),
     };
-    let mut child = None;
+    let (mut child, mut count, mut accept) = (None, false, false);
     while let Some(argument) = parser.next()? {
         match argument {
             Long("child") => child = Some((parser.value()?.string()?, parser.value()?.string()?)),
@@ -63,6 +75,12 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
             Long("engine") => options.engines.push(parser.value()?.string()?),
             Long("rounds") => options.rounds = parser.value()?.parse()?,
             Long("csv") => options.csv = parser.value()?.into(),
+            Long("count") => count = true,
+            Long("accept") => accept = true,
+            Long("path") => {
+                let (name, count) = (parser.value()?.string()?, parser.value()?.parse()?);
+                return Ok(Command::Path { name, count });
+            }
             Long("list") => return Ok(Command::List),
             Long("help") | Short('h') => {
                 println!("{HELP}");
@@ -78,6 +96,10 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
             workload,
             scale,
         });
+    }
+    if count {
+        let only = options.workloads;
+        return Ok(Command::Count { accept, only });
     }
     if options.rounds == 0 {
         options.rounds = if options.scale.quick { 1 } else { 5 };

@@ -7,11 +7,13 @@
 
 mod child;
 mod command_line;
+mod count;
 mod engine;
 mod engines;
 mod expect;
 mod latch;
 mod measure;
+mod paths;
 mod rounds;
 mod table;
 mod workloads;
@@ -28,6 +30,8 @@ fn main() -> ExitCode {
             scale,
         }) => child::run(&engine, &workload, scale),
         Ok(Command::Run(options)) => rounds::run(&options),
+        Ok(Command::Count { accept, only }) => count::run(accept, &only),
+        Ok(Command::Path { name, count }) => paths::run(&name, count),
         Ok(Command::List) => {
             rounds::list();
             Ok(())
