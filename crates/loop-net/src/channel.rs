@@ -90,6 +90,10 @@ impl Channel {
         }))
     }
 
+    pub(crate) fn owner(&self) -> &LoopRef {
+        &self.owner
+    }
+
     pub(crate) fn add_watcher(&self, watcher: Rc<dyn Watcher>) {
         self.watchers.borrow_mut().push(watcher);
     }
@@ -323,16 +327,39 @@ impl Channel {
         self.closing.set(true);
         self.out.take();
         self.written.set(0);
-        let reader = self.reader.take();
         settle(&self.draining);
         settle(&self.ending);
-        if let Some(reader) = reader {
-            reader.wake();
-        }
+        self.wake_reader();
         let watchers = self.watchers.take();
         for watcher in watchers {
             watcher.lost(told.as_ref());
         }
+    }
+
+    /// Lets go of everything without a word: the loop is closed.
+    pub(crate) fn forget(&self) {
+        let watchers = self.watchers.take();
+        let connection = self.take();
+        self.closing.set(true);
+        drop((watchers, connection));
+    }
+
+    /// Has whoever waits to read look again.
+    pub(crate) fn wake_reader(&self) {
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+
+    /// Waits until the connection is no more, or for [`wake_reader`](Self::wake_reader), in the place of a read.
+    pub(crate) fn poll_lost(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_lost() {
+            return Poll::Ready(());
+        }
+        let waker = cx.waker().clone();
+        let old = self.reader.replace(Some(waker));
+        drop(old);
+        Poll::Pending
     }
 
     /// Why the connection is no more, if it was an error.

@@ -32,6 +32,8 @@
 //!
 //! - Any descriptor: [`AsyncFd`].
 //! - Streams with buffers: [`open_connection`], [`start_server`], [`StreamReader`], [`StreamWriter`].
+//! - Callbacks instead of coroutines: [`Transport`] and [`Protocol`], [`create_connection`], [`create_server`],
+//!   [`create_datagram_endpoint`].
 //! - Names: [`getaddrinfo`], [`getnameinfo`].
 //! - Sockets: [`TcpStream`], [`TcpListener`], [`UdpSocket`], [`UnixStream`], [`UnixListener`], [`UnixDatagram`].
 //!
@@ -58,7 +60,9 @@ mod attempt;
 mod channel;
 mod connect;
 mod connection;
+mod create;
 mod datagram;
+mod datagram_transport;
 mod driver;
 #[cfg(feature = "futures-io")]
 mod futures_traits;
@@ -69,6 +73,7 @@ mod hyper_rt;
 mod listener;
 mod names;
 mod open_connection;
+mod protocol;
 mod read_error;
 mod server;
 mod split;
@@ -83,6 +88,7 @@ mod tcp;
 mod tls_options;
 #[cfg(feature = "tls")]
 mod tls_stream;
+mod transport;
 mod udp;
 mod unix;
 
@@ -91,13 +97,16 @@ pub use async_fd::AsyncFd;
 pub use attempt::Attempt;
 pub use connect::ConnectErrors;
 pub use connection::Connection;
+pub use create::{create_connection, create_server, create_unix_connection, create_unix_server};
 pub use datagram::{Datagram, DatagramSocket};
+pub use datagram_transport::{DatagramTransport, create_datagram_endpoint};
 #[cfg(feature = "hyper")]
 pub use hyper_rt::{HyperExecutor, HyperTimer};
 pub use listener::{Listener, ListenerSocket};
 pub use loop_core::Direction;
 pub use names::{NumericNames, getaddrinfo, getnameinfo};
 pub use open_connection::{OpenConnection, open_connection, open_unix_connection};
+pub use protocol::{BaseProtocol, BufferedProtocol, DatagramProtocol, Protocol};
 pub use read_error::{IncompleteRead, LimitOverrun, ReadError};
 #[cfg(feature = "tls")]
 pub use rustls;
@@ -115,6 +124,7 @@ pub use tcp::{TcpListener, TcpOptions, TcpStream};
 pub use tls_options::TlsSide;
 #[cfg(feature = "tls")]
 pub use tls_stream::{TlsInfo, TlsStream};
+pub use transport::Transport;
 pub use udp::UdpSocket;
 pub use unix::{UnixDatagram, UnixListener, UnixStream};
 

@@ -1,5 +1,6 @@
 //! The writing end of a stream.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::rc::Rc;
@@ -21,11 +22,17 @@ use crate::channel::Channel;
 #[derive(Clone)]
 pub struct StreamWriter(Rc<CloseOnDrop>);
 
-struct CloseOnDrop(Rc<Channel>);
+struct CloseOnDrop {
+    channel: Rc<Channel>,
+    /// Somebody else goes on with it.
+    kept: Cell<bool>,
+}
 
 impl Drop for CloseOnDrop {
     fn drop(&mut self) {
-        self.0.close();
+        if !self.kept.get() {
+            self.channel.close();
+        }
     }
 }
 
@@ -50,11 +57,18 @@ pub struct ExtraInfo {
 
 impl StreamWriter {
     pub(crate) fn new(channel: Rc<Channel>) -> StreamWriter {
-        StreamWriter(Rc::new(CloseOnDrop(channel)))
+        let kept = Cell::new(false);
+        StreamWriter(Rc::new(CloseOnDrop { channel, kept }))
+    }
+
+    /// The channel, for somebody who closes it himself.
+    pub(crate) fn into_channel(self) -> Rc<Channel> {
+        self.0.kept.set(true);
+        Rc::clone(&self.0.channel)
     }
 
     pub(crate) fn channel(&self) -> &Rc<Channel> {
-        &self.0.0
+        &self.0.channel
     }
 
     /// Writes what there is room for now, and the rest later, in the background.
@@ -318,12 +332,17 @@ impl StreamWriter {
     /// ```
     #[must_use]
     pub fn get_extra_info(&self) -> ExtraInfo {
+        ExtraInfo::of(self.channel())
+    }
+}
+
+impl ExtraInfo {
+    pub(crate) fn of(channel: &Channel) -> ExtraInfo {
         ExtraInfo {
-            peername: self.channel().peer_addr(),
-            sockname: self.channel().local_addr(),
+            peername: channel.peer_addr(),
+            sockname: channel.local_addr(),
             #[cfg(feature = "tls")]
-            tls: self
-                .channel()
+            tls: channel
                 .connection()
                 .and_then(|connection| connection.tls_info()),
         }

@@ -1,0 +1,455 @@
+//! Transports: a connection that reads by itself and tells a protocol.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use crate::channel::{Channel, Watcher, copy};
+use crate::driver::drive;
+use crate::protocol::AnyProtocol;
+use crate::{BaseProtocol, BufferedProtocol, Connection, ExtraInfo, Protocol};
+
+/// Room that is made for a read; it grows while reads fill it.
+const SMALLEST: usize = 4 * 1024;
+const LARGEST: usize = 64 * 1024;
+
+/// A connection that reads by itself, and calls a protocol with what comes.
+///
+/// A cheap reference; dropping the last one closes nothing, since the protocol goes on hearing. Its callbacks are the
+/// loop's and not a task's: a panic in one goes to the loop's exception handler, and the transport is aborted.
+///
+/// # asyncio
+/// `asyncio.Transport`.
+///
+/// # Examples
+/// See [`create_connection`](crate::create_connection).
+#[derive(Clone)]
+pub struct Transport(Rc<State>);
+
+struct State {
+    channel: Rc<Channel>,
+    /// Let go at the end, since it mostly holds its transport.
+    protocol: RefCell<Option<AnyProtocol>>,
+    reading: Cell<bool>,
+}
+
+impl Transport {
+    /// Tells a protocol of what happens on a connection, from the next iteration of the running loop on.
+    ///
+    /// # Errors
+    /// That no loop is running.
+    ///
+    /// # asyncio
+    /// `loop.connect_accepted_socket(protocol_factory, sock)`.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::cell::Cell;
+    /// use std::rc::Rc;
+    /// use loop_core::EventLoop;
+    /// use loop_net::{BaseProtocol, Protocol, Transport, UnixStream};
+    /// use loop_tasks::{LoopExt, yield_now};
+    /// #[derive(Default)]
+    /// struct Count(Cell<usize>);
+    /// impl BaseProtocol for Count {}
+    /// impl Protocol for Count {
+    ///     fn data_received(&self, data: &[u8]) {
+    ///         self.0.set(self.0.get() + data.len());
+    ///     }
+    /// }
+    /// let event_loop = EventLoop::new()?;
+    /// event_loop.run_until_complete(async {
+    ///     let (near, far) = UnixStream::pair()?;
+    ///     let count = Rc::new(Count::default());
+    ///     let transport = Transport::new(near, Rc::clone(&count))?;
+    ///     far.write_all(&[0; 10_000]).await?;
+    ///     drop(far);
+    ///     while !transport.is_closing() {
+    ///         yield_now().await;
+    ///     }
+    ///     assert_eq!(count.0.get(), 10_000);
+    ///     Ok::<_, std::io::Error>(())
+    /// })??;
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(connection: impl Connection, protocol: Rc<impl Protocol>) -> io::Result<Transport> {
+        let channel = Channel::new(Rc::new(connection), None)?;
+        Ok(Transport::over(channel, AnyProtocol::Plain(protocol)))
+    }
+
+    /// As [`new`](Transport::new), with a protocol that gives the buffers.
+    ///
+    /// # Errors
+    /// As [`new`](Transport::new).
+    ///
+    /// # Examples
+    /// See [`BufferedProtocol`].
+    pub fn buffered(
+        connection: impl Connection,
+        protocol: Rc<impl BufferedProtocol>,
+    ) -> io::Result<Transport> {
+        let channel = Channel::new(Rc::new(connection), None)?;
+        Ok(Transport::over(channel, AnyProtocol::Buffered(protocol)))
+    }
+
+    pub(crate) fn over(channel: Rc<Channel>, protocol: AnyProtocol) -> Transport {
+        let owner = channel.owner().clone();
+        let state = Rc::new(State {
+            channel,
+            protocol: RefCell::new(Some(protocol)),
+            reading: Cell::new(true),
+        });
+        state
+            .channel
+            .add_watcher(Rc::clone(&state) as Rc<dyn Watcher>);
+        let end = EndWithDriver(Rc::clone(&state));
+        let transport = Transport(state);
+        let ours = transport.clone();
+        drive(&owner, async move {
+            let end = end;
+            ours.0
+                .tell(|protocol| protocol.connection_made(ours.clone()));
+            ours.0.read().await;
+            drop(end);
+        });
+        transport
+    }
+
+    /// Writes now what there is room for, and the rest later.
+    ///
+    /// # asyncio
+    /// `transport.write(data)`.
+    ///
+    /// # Examples
+    /// See [`create_connection`](crate::create_connection).
+    pub fn write(&self, bytes: &[u8]) {
+        self.0.channel.write(&[bytes]);
+    }
+
+    /// As [`write`](Transport::write), of several parts one after the other.
+    ///
+    /// # asyncio
+    /// `transport.writelines(list_of_data)`.
+    ///
+    /// # Examples
+    /// As for [`StreamWriter::writelines`](crate::StreamWriter::writelines).
+    pub fn writelines<T: AsRef<[u8]>>(&self, parts: impl IntoIterator<Item = T>) {
+        let bytes = parts.into_iter().fold(Vec::new(), |mut bytes, part| {
+            bytes.extend_from_slice(part.as_ref());
+            bytes
+        });
+        self.write(&bytes);
+    }
+
+    /// Ends this direction when everything is written.
+    ///
+    /// # asyncio
+    /// `transport.write_eof()`.
+    ///
+    /// # Examples
+    /// As for [`StreamWriter::write_eof`](crate::StreamWriter::write_eof).
+    pub fn write_eof(&self) {
+        self.0.channel.write_eof();
+    }
+
+    /// Reads no more, and closes when everything is written.
+    ///
+    /// # asyncio
+    /// `transport.close()`.
+    ///
+    /// # Examples
+    /// See [`create_connection`](crate::create_connection).
+    pub fn close(&self) {
+        self.0.reading.set(false);
+        self.0.channel.close();
+    }
+
+    /// Closes now; what waits to be written is lost.
+    ///
+    /// # asyncio
+    /// `transport.abort()`.
+    ///
+    /// # Examples
+    /// As for [`StreamWriter::abort`](crate::StreamWriter::abort).
+    pub fn abort(&self) {
+        self.0.channel.abort();
+    }
+
+    /// Whether it is closed, or closes.
+    ///
+    /// # asyncio
+    /// `transport.is_closing()`.
+    ///
+    /// # Examples
+    /// See [`new`](Transport::new).
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.0.channel.is_closing()
+    }
+
+    /// Reads nothing until [`resume_reading`](Transport::resume_reading).
+    ///
+    /// # asyncio
+    /// `transport.pause_reading()`.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::EventLoop;
+    /// use loop_net::{Transport, UnixStream};
+    /// use loop_tasks::LoopExt;
+    /// # struct Quiet;
+    /// # impl loop_net::BaseProtocol for Quiet {}
+    /// # impl loop_net::Protocol for Quiet {
+    /// #     fn data_received(&self, _: &[u8]) {}
+    /// # }
+    /// let event_loop = EventLoop::new()?;
+    /// event_loop.run_until_complete(async {
+    ///     let (near, _far) = UnixStream::pair()?;
+    ///     let transport = Transport::new(near, std::rc::Rc::new(Quiet))?;
+    ///     transport.pause_reading();
+    ///     assert!(!transport.is_reading());
+    ///     transport.resume_reading();
+    ///     assert!(transport.is_reading());
+    ///     Ok::<_, std::io::Error>(())
+    /// })??;
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn pause_reading(&self) {
+        self.0.reading.set(false);
+    }
+
+    /// Reads again.
+    ///
+    /// # asyncio
+    /// `transport.resume_reading()`.
+    ///
+    /// # Examples
+    /// See [`pause_reading`](Transport::pause_reading).
+    pub fn resume_reading(&self) {
+        if !self.is_closing() && !self.0.reading.replace(true) {
+            self.0.channel.wake_reader();
+        }
+    }
+
+    /// Whether it reads.
+    ///
+    /// # asyncio
+    /// `transport.is_reading()`.
+    ///
+    /// # Examples
+    /// See [`pause_reading`](Transport::pause_reading).
+    #[must_use]
+    pub fn is_reading(&self) -> bool {
+        self.0.reading.get() && !self.is_closing()
+    }
+
+    /// How many bytes wait to be written.
+    ///
+    /// # asyncio
+    /// `transport.get_write_buffer_size()`.
+    ///
+    /// # Examples
+    /// As for [`StreamWriter::set_write_buffer_limits`](crate::StreamWriter::set_write_buffer_limits).
+    #[must_use]
+    pub fn get_write_buffer_size(&self) -> usize {
+        self.0.channel.waiting()
+    }
+
+    /// Sets the marks: strictly above `high` the protocol is told to pause, at `low` or under it to go on. By default,
+    /// they are 64 KiB and a quarter of it.
+    ///
+    /// # Panics
+    /// If `low` is greater than `high`.
+    ///
+    /// # asyncio
+    /// `transport.set_write_buffer_limits(high, low)`.
+    ///
+    /// # Examples
+    /// As for [`StreamWriter::set_write_buffer_limits`](crate::StreamWriter::set_write_buffer_limits).
+    pub fn set_write_buffer_limits(&self, high: usize, low: usize) {
+        assert!(high >= low, "high ({high}) must be >= low ({low})");
+        self.0.channel.set_marks(low, high);
+    }
+
+    /// From now on, another protocol hears of everything. A buffer that a buffered one has lent is filled once more.
+    ///
+    /// # asyncio
+    /// `transport.set_protocol(protocol)`.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # fn switch(transport: &loop_net::Transport, next: impl loop_net::Protocol) {
+    /// transport.set_protocol(std::rc::Rc::new(next));
+    /// # }
+    /// ```
+    pub fn set_protocol(&self, protocol: Rc<impl Protocol>) {
+        if !self.0.channel.is_lost() {
+            let protocol = AnyProtocol::Plain(protocol);
+            let old = self.0.protocol.replace(Some(protocol));
+            drop(old);
+        }
+    }
+
+    /// What there is to know of the connection.
+    ///
+    /// # asyncio
+    /// `transport.get_extra_info(name)`.
+    ///
+    /// # Examples
+    /// As for [`StreamWriter::get_extra_info`](crate::StreamWriter::get_extra_info).
+    #[must_use]
+    pub fn get_extra_info(&self) -> ExtraInfo {
+        ExtraInfo::of(&self.0.channel)
+    }
+}
+
+impl State {
+    /// A reference of its own: the protocol may be replaced while it is called.
+    fn protocol(&self) -> Option<AnyProtocol> {
+        self.protocol.borrow().clone()
+    }
+
+    fn tell(&self, what: impl FnOnce(&dyn BaseProtocol)) {
+        if let Some(protocol) = self.protocol() {
+            what(protocol.base());
+        }
+    }
+
+    /// Reads and tells until there is no more to be told.
+    async fn read(&self) {
+        let mut room = SMALLEST;
+        loop {
+            poll_fn(|cx| self.poll_may_read(cx)).await;
+            let read = match self.protocol() {
+                Some(AnyProtocol::Buffered(buffered)) => self.read_into(&*buffered).await,
+                _ => self.read_once(&mut room).await,
+            };
+            match read {
+                None => return, // the channel has told of the error
+                Some(0) if self.channel.is_lost() => return,
+                Some(0) => {
+                    if !self
+                        .protocol()
+                        .is_some_and(|protocol| protocol.eof_received())
+                    {
+                        self.channel.close();
+                    }
+                    return poll_fn(|cx| self.channel.poll_lost(cx)).await;
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn poll_may_read(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.reading.get() {
+            return Poll::Ready(());
+        }
+        self.channel.poll_lost(cx)
+    }
+
+    /// Reads once into a buffer of its own, for whoever is the protocol then.
+    async fn read_once(&self, room: &mut usize) -> Option<usize> {
+        let mut buffer = Vec::new();
+        let read = poll_fn(|cx| {
+            if !self.reading.get() && !self.channel.is_lost() {
+                // Paused while it waited: the driver looks again when it goes on.
+                return self.channel.poll_lost(cx).map(|()| Ok(0));
+            }
+            buffer.reserve(*room);
+            let polled = self.channel.poll_read(cx, &mut buffer);
+            if polled.is_pending() {
+                buffer = Vec::new(); // who waits needs no memory
+            }
+            polled
+        });
+        let read = read.await.ok()?;
+        if read > 0 {
+            if buffer.len() == buffer.capacity() {
+                *room = (*room * 2).min(LARGEST);
+            }
+            match self.protocol() {
+                None => {}
+                Some(AnyProtocol::Plain(protocol)) => protocol.data_received(&buffer),
+                Some(AnyProtocol::Buffered(protocol)) => {
+                    let mut lent = protocol.get_buffer(read);
+                    lent.extend_from_slice(&buffer);
+                    protocol.buffer_updated(lent, read);
+                }
+            }
+        }
+        Some(read)
+    }
+
+    /// Reads once into a buffer of the protocol's.
+    async fn read_into(&self, protocol: &dyn BufferedProtocol) -> Option<usize> {
+        let mut lent = None;
+        let read = poll_fn(|cx| {
+            if !self.reading.get() && !self.channel.is_lost() {
+                return self.channel.poll_lost(cx).map(|()| Ok(0));
+            }
+            let buffer = lent.get_or_insert_with(|| {
+                let mut buffer = protocol.get_buffer(LARGEST);
+                if buffer.len() == buffer.capacity() {
+                    buffer.reserve(SMALLEST); // there has to be some
+                }
+                buffer
+            });
+            self.channel.poll_read(cx, buffer)
+        });
+        let read = read.await.ok();
+        if let Some(buffer) = lent {
+            protocol.buffer_updated(buffer, read.unwrap_or(0));
+        }
+        read
+    }
+}
+
+impl Watcher for State {
+    fn pause_writing(&self) {
+        self.tell(BaseProtocol::pause_writing);
+    }
+
+    fn resume_writing(&self) {
+        self.tell(BaseProtocol::resume_writing);
+    }
+
+    /// Told in a callback of its own: the protocol may be in the middle of something now.
+    fn lost(&self, error: Option<&io::Error>) {
+        let Some(protocol) = self.protocol.take() else {
+            return;
+        };
+        let error = error.map(copy);
+        let tell = move || protocol.base().connection_lost(error.as_ref());
+        // A closed loop tells nobody.
+        let _ = self.channel.owner().event_loop().call_soon(tell);
+    }
+}
+
+/// The driver's end is the connection's: after a panic it is aborted; when the loop closes it is let go, since the
+/// protocol and its transport hold each other.
+struct EndWithDriver(Rc<State>);
+
+impl Drop for EndWithDriver {
+    fn drop(&mut self) {
+        let channel = &self.0.channel;
+        if channel.owner().is_closed() {
+            channel.forget();
+            let protocol = self.0.protocol.take();
+            drop(protocol);
+        } else {
+            channel.abort();
+        }
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<Transport {:?}>", self.0.channel)
+    }
+}
