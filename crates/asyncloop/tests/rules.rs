@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use asyncloop::prelude::*;
 use asyncloop::{
-    ExceptionContext, RunError, TaskBuilder, TaskError, run_future_threadsafe, seconds,
+    Context, ExceptionContext, RunError, TaskBuilder, TaskError, run_future_threadsafe, seconds,
 };
 use common::{SECOND, Trace, after, run, run_reported};
 
@@ -194,6 +194,29 @@ fn a_task_inherits_context_variables_and_keeps_its_changes_to_itself() {
         let event_loop = get_running_loop().unwrap();
         let in_pool = event_loop.run_in_executor(None, || USER.get()).unwrap();
         assert_eq!(in_pool.await.unwrap(), None);
+    });
+}
+
+#[test]
+fn a_callback_has_the_context_that_it_is_wrapped_in() {
+    static USER: ContextVar<&str> = ContextVar::new();
+    run(async {
+        let event_loop = get_running_loop().unwrap();
+        let seen = Rc::new(RefCell::new(Vec::new()));
+        USER.set("ada");
+        let note = Rc::clone(&seen);
+        let wrapped = Context::current().wrap(move || {
+            note.borrow_mut().push(USER.get());
+            USER.set("grace");
+        });
+        event_loop.call_soon(wrapped).unwrap();
+        let note = Rc::clone(&seen);
+        let bare = move || note.borrow_mut().push(USER.get());
+        event_loop.call_soon(bare).unwrap();
+        USER.set("alan");
+        yield_now().await;
+        assert_eq!(*seen.borrow(), [Some("ada"), None]);
+        assert_eq!(USER.get(), Some("alan"));
     });
 }
 

@@ -18,10 +18,10 @@ type Values = Vec<(usize, Arc<dyn Any + Send + Sync>)>;
 /// The values of all context variables at one moment: an immutable snapshot that is cheap to clone and to send.
 ///
 /// A task gets that of its maker, and what it sets changes only its own. Callbacks that are not tasks have the
-/// context of their thread.
+/// context of their thread, unless they are [wrapped](Context::wrap) in one.
 ///
 /// # asyncio
-/// `contextvars.Context`. There, callbacks capture one too.
+/// `contextvars.Context`. There, callbacks capture one by themselves.
 ///
 /// # Examples
 /// ```
@@ -71,6 +71,32 @@ impl Context {
         }
         let _restore = Restore(Some(replace(self.clone())));
         f()
+    }
+
+    /// Makes a callback that runs with this as the context.
+    ///
+    /// # asyncio
+    /// `loop.call_soon(f, context=context)`.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::EventLoop;
+    /// use loop_tasks::{Context, ContextVar, LoopExt};
+    /// static REQUEST: ContextVar<u32> = ContextVar::new();
+    /// let event_loop = EventLoop::new()?;
+    /// let me = event_loop.clone();
+    /// event_loop.run_until_complete(async move {
+    ///     REQUEST.set(7);
+    ///     me.call_soon(Context::current().wrap(|| assert_eq!(REQUEST.get(), Some(7)))).unwrap();
+    ///     me.call_soon(|| assert_eq!(REQUEST.get(), None)).unwrap();
+    ///     loop_tasks::yield_now().await;
+    /// })?;
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use = "it only makes a callback"]
+    pub fn wrap<R>(self, f: impl FnOnce() -> R) -> impl FnOnce() -> R {
+        move || self.run(f)
     }
 
     fn find(&self, key: usize) -> Option<&Arc<dyn Any + Send + Sync>> {
