@@ -5,7 +5,7 @@ use std::sync::Arc;
 use loop_bridge::{BlockingGuard, ConcurrentFuture, WouldDeadlock};
 
 use crate::map::Mapped;
-use crate::{Job, Map, SubmitError, UnfinishedJob, Work};
+use crate::{Job, Map, MapBuffered, SubmitError, UnfinishedJob, Work};
 
 /// A pool that takes jobs of kind `J` and runs each of them once, somewhere else.
 ///
@@ -147,19 +147,70 @@ pub trait ExecutorExt<J = Job>: Executor<J> {
                 f: Arc::clone(&f),
                 item,
             };
-            let (job, future) = Job::of(call, Executor::<Job>::blocking_guard(self));
-            match Executor::<Job>::execute(self, job) {
-                Ok(()) => results.push(future),
-                Err(refused) => {
-                    return Err(refused.map(|job| job.into_call::<Mapped<F, I::Item>>().item));
-                }
-            }
+            results.push(submit_call(self, call)?);
         }
         Ok(results)
+    }
+
+    /// Submits `f(item)` for the first `buffer` items (at least one), and for each of the others when a result is taken:
+    /// for items without an end, and results that would fill the memory.
+    ///
+    /// # Errors
+    /// [`SubmitError`] with the first item that was not accepted; those before it are cancelled if they have not
+    /// begun. An item that is refused later is lost, and an error among the results.
+    ///
+    /// # asyncio
+    /// `Executor.map(fn, iterable, buffersize=buffer)` (3.14).
+    ///
+    /// # Examples
+    /// See [`MapBuffered`].
+    #[track_caller]
+    fn map_buffered<'a, I, F, T>(
+        &'a self,
+        items: I,
+        buffer: usize,
+        f: F,
+    ) -> Result<MapBuffered<'a, T, I::Item>, SubmitError<I::Item>>
+    where
+        I: IntoIterator<IntoIter: 'a>,
+        I::Item: Send + 'static,
+        F: Fn(I::Item) -> T + Send + Sync + 'static,
+        T: Send + 'static,
+        Self: Executor<Job>,
+    {
+        let f = Arc::new(f);
+        let mut items = items.into_iter().fuse();
+        let next = move || {
+            let call = Mapped {
+                f: Arc::clone(&f),
+                item: items.next()?,
+            };
+            Some(submit_call(self, call))
+        };
+        MapBuffered::begin(Box::new(next), buffer)
     }
 }
 
 impl<J, E: Executor<J> + ?Sized> ExecutorExt<J> for E {}
+
+/// Submits the call of one item.
+#[track_caller]
+fn submit_call<E, F, I, T>(
+    executor: &E,
+    call: Mapped<F, I>,
+) -> Result<ConcurrentFuture<T>, SubmitError<I>>
+where
+    E: Executor<Job> + ?Sized,
+    F: Fn(I) -> T + Send + Sync + 'static,
+    I: Send + 'static,
+    T: Send + 'static,
+{
+    let (job, future) = Job::of(call, executor.blocking_guard());
+    match executor.execute(job) {
+        Ok(()) => Ok(future),
+        Err(refused) => Err(refused.map(|job| job.into_call::<Mapped<F, I>>().item)),
+    }
+}
 
 macro_rules! through_a_pointer {
     ($($pointer:ty),*) => {$(

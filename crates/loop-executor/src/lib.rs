@@ -61,6 +61,7 @@ mod executor;
 
 mod job;
 mod map;
+mod map_buffered;
 mod on_loop;
 #[cfg(all(unix, feature = "process"))]
 mod process;
@@ -77,6 +78,7 @@ pub use crate::error::{BrokenThreadPool, PoolError, SubmitError};
 pub use crate::executor::{Executor, ExecutorExt};
 pub use crate::job::Job;
 pub use crate::map::Map;
+pub use crate::map_buffered::MapBuffered;
 pub use crate::on_loop::LoopExecutorExt;
 #[cfg(all(unix, feature = "process"))]
 pub use crate::process::{

@@ -137,6 +137,66 @@ fn an_item_that_is_refused_comes_back_and_those_before_it_are_cancelled() {
 }
 
 #[test]
+fn with_a_buffer_only_so_many_items_are_taken_ahead() {
+    watched(|| {
+        let pool = ThreadPoolExecutor::new(2).unwrap();
+        let taken = std::cell::Cell::new(0);
+        let endless = (0..).inspect(|_| taken.set(taken.get() + 1));
+        let mut results = pool.map_buffered(endless, 3, |n: u64| n * n).unwrap();
+        assert_eq!(taken.get(), 3, "before anything is asked for");
+        for n in 0..100 {
+            assert_eq!(results.next().unwrap().unwrap(), n * n);
+            assert_eq!(taken.get(), n + 4);
+        }
+        drop(results);
+        // It ends with its items.
+        let results = pool.map_buffered(["a", "bb"], 0, str::len).unwrap();
+        assert_eq!(results.map(Result::unwrap).collect::<Vec<_>>(), [1, 2]);
+    });
+}
+
+#[test]
+fn with_a_buffer_a_refusal_is_told_when_it_comes() {
+    watched(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let mut results = pool.map_buffered(0.., 2, |n: u32| n).unwrap();
+        assert_eq!(results.next().unwrap().unwrap(), 0);
+        Executor::<loop_executor::Job>::shutdown(&pool, false, false).unwrap();
+        // What was accepted is there, then the refusal, then nothing.
+        assert_eq!(results.next().unwrap().unwrap(), 1);
+        assert_eq!(results.next().unwrap().unwrap(), 2);
+        let refused = results.next().unwrap().unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "cannot schedule new futures after shutdown"
+        );
+        assert!(results.next().is_none());
+        let refused = pool.map_buffered(["item"], 2, str::len).unwrap_err();
+        assert_eq!(refused.into_inner(), "item");
+    });
+}
+
+#[test]
+fn with_a_buffer_a_timeout_ends_it_and_takes_no_more() {
+    watched(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let (go, wait) = mpsc::channel::<()>();
+        let wait = std::sync::Mutex::new(wait);
+        let taken = std::cell::Cell::new(0);
+        let endless = (0..).inspect(|_| taken.set(taken.get() + 1));
+        let late = move |_: u32| wait.lock().unwrap().recv().is_ok();
+        let results = pool.map_buffered(endless, 2, late).unwrap();
+        let mut results = results.timeout(Duration::from_millis(1));
+        let error = results.next().unwrap().unwrap_err();
+        assert!(matches!(error, ConcurrentError::TimedOut));
+        assert_eq!(taken.get(), 3);
+        assert!(results.next().is_none());
+        assert_eq!(taken.get(), 3);
+        drop(go);
+    });
+}
+
+#[test]
 fn a_slice_is_shared_among_the_threads() {
     watched(|| {
         let pool = CpuPool::new(2).unwrap();
