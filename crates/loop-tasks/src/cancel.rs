@@ -105,15 +105,16 @@ pub(crate) enum Sent {
     Nowhere,
 }
 
-/// Counts the request of a deadline that has come.
-pub(crate) fn begin_expiring(core: &TaskCore) {
+/// Counts a frame's own request.
+pub(crate) fn begin_own(core: &TaskCore) {
     core.requests.set(core.requests.get().saturating_add(1));
-    core.expiring.set(core.expiring.get() + 1);
+    core.own_requests.set(core.own_requests.get() + 1);
 }
 
-/// Takes the request of a deadline back.
-pub(crate) fn end_expiring(core: &TaskCore) {
-    core.expiring.set(core.expiring.get().saturating_sub(1));
+/// Takes a frame's own request back.
+pub(crate) fn end_own(core: &TaskCore) {
+    core.own_requests
+        .set(core.own_requests.get().saturating_sub(1));
     uncancel(core);
 }
 

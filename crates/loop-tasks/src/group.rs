@@ -11,13 +11,14 @@ use loop_core::ExceptionContext;
 
 use crate::builder::TaskBuilder;
 use crate::callbacks::{Callback, Listener};
-use crate::cancel::{self, Cancelled, catch_cancel};
+use crate::cancel::{self, Cancelled};
 use crate::cell::AnyFuture;
 use crate::current;
 use crate::error::TaskError;
 use crate::future::LoopFuture;
 use crate::group_error::{Failure, GroupClosed, GroupError, GroupFailure};
 use crate::outcome::Outcome;
+use crate::own_request::{OwnRequest, catch_own};
 use crate::task::Task;
 use crate::wait_one::Signal;
 
@@ -59,8 +60,8 @@ struct Group<E> {
     failures: RefCell<Vec<GroupFailure<E>>>,
     exiting: Cell<bool>,
     aborting: Cell<bool>,
-    /// A child failed while the body ran, and the parent was asked to cancel because of that.
-    asked_parent: Cell<bool>,
+    /// What is asked of the body, or of the wait for the children, when a child has failed.
+    own: OwnRequest,
     /// Said when the last task is done, while the scope waits for that.
     emptied: RefCell<Option<Signal>>,
 }
@@ -68,7 +69,8 @@ struct Group<E> {
 impl<E: fmt::Debug + 'static> TaskGroup<E> {
     /// Runs `body`, then waits for every task that was added to the group.
     ///
-    /// When a task fails, or `body` does, the other tasks and the body are cancelled. A cancellation from outside
+    /// When a task fails, or `body` does, the other tasks and the body are cancelled. What stands beside the scope,
+    /// in a `join!`, is left alone. A cancellation from outside
     /// cancels all of them, and goes on from here when they have ended.
     ///
     /// # Errors
@@ -96,11 +98,14 @@ impl<E: fmt::Debug + 'static> TaskGroup<E> {
             failures: RefCell::default(),
             exiting: Cell::new(false),
             aborting: Cell::new(false),
-            asked_parent: Cell::new(false),
+            own: OwnRequest::default(),
             emptied: RefCell::default(),
         });
         let leave = Leave(&group);
-        let outcome = catch_cancel(body(TaskGroup(Rc::clone(&group)))).await;
+        if let Some(core) = group.parent.task() {
+            group.own.enter(&group.parent, core);
+        }
+        let outcome = catch_own(&group.own, body(TaskGroup(Rc::clone(&group)))).await;
         let result = group.exit(outcome).await;
         std::mem::forget(leave); // It has been left in order; nothing is held by the guard.
         match result {
@@ -212,8 +217,8 @@ impl<E: fmt::Debug + 'static> TaskGroup<E> {
             return;
         }
         group.abort();
-        if !group.asked_parent.replace(true) {
-            group.parent.cancel();
+        if !group.own.asked() {
+            group.own.ask();
         }
     }
 
@@ -263,7 +268,7 @@ impl<E: fmt::Debug + 'static> Group<E> {
         while !self.tasks.borrow().is_empty() {
             let signal = Signal::new(&self.parent.header().owner);
             self.emptied.replace(Some(signal.clone()));
-            if let Err(again) = catch_cancel(signal.wait()).await
+            if let Err(again) = catch_own(&self.own, signal.wait()).await
                 && !self.aborting.get()
             {
                 cancelled = Some(again);
@@ -272,7 +277,7 @@ impl<E: fmt::Debug + 'static> Group<E> {
             self.emptied.take();
         }
         let core = self.parent.task().expect("the parent is a task");
-        if self.asked_parent.replace(false) && cancel::uncancel(core) == 0 {
+        if self.own.take_back() {
             cancelled = None; // It was the group's own doing.
         }
         if self.failures.borrow().is_empty()
@@ -289,7 +294,7 @@ impl<E: fmt::Debug + 'static> Group<E> {
             Some(Ok(value)) if self.failures.borrow().is_empty() => return Exit::Value(value),
             Some(Ok(_)) | None => {}
         }
-        if core.requests.get() > 0 {
+        if core.requests_here() > 0 && !self.failures.borrow().is_empty() {
             // Somebody outside wants the parent to end: said again, now that the group does not stand in between.
             cancel::uncancel(core);
             self.parent.cancel();
@@ -318,10 +323,9 @@ impl<E: fmt::Debug + 'static> Group<E> {
                 .owner
                 .event_loop()
                 .call_exception_handler(&context);
-        } else if !self.aborting.get() && !self.asked_parent.get() {
+        } else if !self.aborting.get() && !self.own.asked() {
             self.abort();
-            self.asked_parent.set(true);
-            self.parent.cancel();
+            self.own.ask();
         }
     }
 }
@@ -369,11 +373,7 @@ impl<E: fmt::Debug + 'static> Drop for Leave<'_, E> {
     fn drop(&mut self) {
         self.0.exiting.set(true);
         self.0.abort();
-        if self.0.asked_parent.replace(false)
-            && let Some(core) = self.0.parent.task()
-        {
-            cancel::uncancel(core);
-        }
+        self.0.own.take_back();
     }
 }
 

@@ -57,6 +57,7 @@ mod group;
 mod group_error;
 mod link;
 mod outcome;
+mod own_request;
 mod quiet;
 mod recycle;
 mod shield;

@@ -43,10 +43,10 @@ pub(crate) struct TaskCore {
     pub(crate) frame_pending: Cell<bool>,
     /// Requests that nobody has taken back: `cancelling()`.
     pub(crate) requests: Cell<u32>,
-    /// How many of those are of deadlines that have come, and of which nobody has heard the end.
-    pub(crate) expiring: Cell<u32>,
-    /// How many of those deadlines are being polled: what is inside them is theirs.
-    pub(crate) expiring_around: Cell<u32>,
+    /// How many of those are of frames, which have not ended yet.
+    pub(crate) own_requests: Cell<u32>,
+    /// How many of those frames are being polled: what is inside them is theirs.
+    pub(crate) own_around: Cell<u32>,
     pub(crate) waits: RefCell<Waits>,
     pub(crate) context: RefCell<Context>,
 }
@@ -68,19 +68,18 @@ impl TaskCore {
             absorbing: Cell::new(false),
             frame_pending: Cell::new(false),
             requests: Cell::new(0),
-            expiring: Cell::new(0),
-            expiring_around: Cell::new(0),
+            own_requests: Cell::new(0),
+            own_around: Cell::new(0),
             waits: RefCell::default(),
             context: RefCell::new(Context::current()),
         }
     }
 
-    /// The requests that concern whoever is polled now: all but those of deadlines beside it, in a `join!`.
+    /// The requests that concern whoever is polled now: all but those of frames beside it, in a `join!`.
     pub(crate) fn requests_here(&self) -> u32 {
         let beside = if self.running.get() {
-            self.expiring
-                .get()
-                .saturating_sub(self.expiring_around.get())
+            let around = self.own_around.get();
+            self.own_requests.get().saturating_sub(around)
         } else {
             0
         };

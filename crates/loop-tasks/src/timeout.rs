@@ -3,16 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use loop_core::{Handle, TimerHandle};
 
-use crate::cancel::{self, Sent};
 use crate::cell::AnyFuture;
+use crate::own_request::OwnRequest;
 use crate::sleep::running_loop;
-use crate::step;
-use crate::task_core::Inside;
 use crate::timeout_run::TimeoutRun;
 
 /// The time was over.
@@ -80,7 +77,7 @@ impl fmt::Display for NotActive {
 impl std::error::Error for NotActive {}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
+enum Stage {
     Created,
     Active,
     /// The deadline came, and the task was asked to cancel.
@@ -89,32 +86,24 @@ pub(crate) enum Stage {
     Finished,
 }
 
-pub(crate) enum Alarm {
+enum Alarm {
     Soon(Handle),
     Timer(TimerHandle),
 }
 
 #[derive(Clone, Copy)]
-pub(crate) enum When {
+enum When {
     Never,
     After(Duration),
     At(Instant),
 }
 
-pub(crate) struct Inner {
-    pub(crate) stage: Cell<Stage>,
-    pub(crate) when: Cell<When>,
-    pub(crate) alarm: RefCell<Option<Alarm>>,
-    /// The task that it was entered in, and how many requests that had then.
-    pub(crate) task: RefCell<Option<AnyFuture>>,
-    pub(crate) requests: Cell<u32>,
-    pub(crate) stall: Cell<Duration>,
-    /// The deadline has come, and its interrupt is raised when the future is polled next.
-    pub(crate) due: Cell<bool>,
-    /// Who polled it last, if that was not the task itself but a combinator.
-    pub(crate) waker: RefCell<Option<Waker>>,
-    /// What the task waits for inside: the request may go there.
-    pub(crate) inside: RefCell<Inside>,
+struct Inner {
+    stage: Cell<Stage>,
+    when: Cell<When>,
+    alarm: RefCell<Option<Alarm>>,
+    stall: Cell<Duration>,
+    own: OwnRequest,
 }
 
 /// A deadline that can be moved while it runs: `asyncio.Timeout`.
@@ -142,7 +131,7 @@ pub(crate) struct Inner {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct Timeout(pub(crate) Rc<Inner>);
+pub struct Timeout(Rc<Inner>);
 
 impl Timeout {
     fn with(when: When) -> Timeout {
@@ -150,12 +139,8 @@ impl Timeout {
             stage: Cell::new(Stage::Created),
             when: Cell::new(when),
             alarm: RefCell::default(),
-            task: RefCell::default(),
-            requests: Cell::new(0),
             stall: Cell::new(Duration::ZERO),
-            due: Cell::new(false),
-            waker: RefCell::default(),
-            inside: RefCell::default(),
+            own: OwnRequest::default(),
         }))
     }
 
@@ -251,7 +236,7 @@ impl Timeout {
     /// # Examples
     /// See [`Timeout`].
     pub fn reschedule_after(&self, delay: Option<Duration>) -> Result<(), NotActive> {
-        let task = self.0.task.borrow().clone();
+        let task = self.0.own.task();
         let Some(task) = task else {
             return Err(NotActive);
         };
@@ -288,7 +273,7 @@ impl Timeout {
         matches!(self.0.stage.get(), Stage::Expiring | Stage::Expired)
     }
 
-    pub(crate) fn set_alarm(&self) {
+    fn set_alarm(&self) {
         self.clear_alarm();
         let When::At(deadline) = self.0.when.get() else {
             return;
@@ -305,7 +290,7 @@ impl Timeout {
         self.0.alarm.replace(alarm);
     }
 
-    pub(crate) fn clear_alarm(&self) {
+    fn clear_alarm(&self) {
         match self.0.alarm.take() {
             Some(Alarm::Soon(handle)) => handle.cancel(),
             Some(Alarm::Timer(handle)) => handle.cancel(),
@@ -316,29 +301,49 @@ impl Timeout {
     fn ring(&self) {
         let alarm = self.0.alarm.take();
         drop(alarm);
-        let task = self.0.task.borrow().clone();
-        if let (Some(task), Stage::Active) = (task, self.0.stage.get()) {
+        if let (Some(task), Stage::Active) = (self.0.own.task(), self.0.stage.get())
+            && !task.is_settled()
+        {
             self.0.stall.set(task.header().owner.event_loop().stall());
-            self.expire(&task);
+            self.0.stage.set(Stage::Expiring);
+            self.0.own.ask();
         }
     }
 
-    fn expire(&self, task: &AnyFuture) {
-        let Some(core) = task.task().filter(|_| !task.is_settled()) else {
-            return;
-        };
-        self.0.stage.set(Stage::Expiring);
-        cancel::begin_expiring(core);
-        let inside = self.0.inside.take();
-        let sent = cancel::send_within(core, &inside);
-        self.0.inside.replace(inside);
-        self.0.due.set(!matches!(sent, Sent::Away));
-        if matches!(sent, Sent::Nowhere) {
-            match self.0.waker.take() {
-                Some(waker) => waker.wake(),
-                None => step::schedule(task),
-            }
+    pub(crate) fn own(&self) -> &OwnRequest {
+        &self.0.own
+    }
+
+    pub(crate) fn elapsed(&self) -> Elapsed {
+        Elapsed::new(self.0.stall.get())
+    }
+
+    /// A run begins inside the current task.
+    pub(crate) fn enter(&self, task: &AnyFuture) {
+        assert!(
+            self.0.stage.get() == Stage::Created,
+            "a Timeout is used once"
+        );
+        let core = task.task().expect("the current task is one");
+        self.0.stage.set(Stage::Active);
+        self.0.own.enter(task, core);
+        if let When::After(delay) = self.0.when.get() {
+            let now = task.header().owner.event_loop().time();
+            self.0
+                .when
+                .set(now.checked_add(delay).map_or(When::Never, When::At));
         }
+        self.set_alarm();
+    }
+
+    /// The run is over, or interrupted. Whether the interrupt was this deadline's own.
+    pub(crate) fn leave(&self) -> bool {
+        self.clear_alarm();
+        self.0.stage.set(match self.0.stage.get() {
+            Stage::Expiring => Stage::Expired,
+            _ => Stage::Finished,
+        });
+        self.0.own.take_back()
     }
 }
 

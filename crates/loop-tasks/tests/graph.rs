@@ -1,5 +1,10 @@
 //! Who awaits whom: through awaits, combinators and groups, in circles, and in chains of any length.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy excuses the tests themselves, not what they call"
+)]
+
 use std::future::pending;
 use std::time::Duration;
 

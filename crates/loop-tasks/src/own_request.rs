@@ -1,0 +1,267 @@
+//! A frame's own request for cancellation: what a deadline or a group asks of what it holds, and of nothing beside it.
+//!
+//! A task may poll several frames beside each other, in a `join!`, and its one interrupt would be taken by whichever
+//! comes first. So such a request does not go to the task. It goes to the one thing that the task waits for *inside*
+//! the frame; if there is no such thing, or if it refuses, the request is *due*: the frame raises the interrupt itself
+//! when it is polled next, and sees to it that it is.
+//!
+//! It is counted among the task's requests as long as the frame has not ended, but only for those who are inside.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use pin_project_lite::pin_project;
+
+use crate::cancel::{self, Cancelled, Frame, FramePoll, Sent};
+use crate::cell::AnyFuture;
+use crate::current;
+use crate::step;
+use crate::task_core::{Inside, TaskCore};
+
+#[derive(Default)]
+pub(crate) struct OwnRequest {
+    /// The task that polls the frame, and how many requests that had when the frame was entered.
+    task: RefCell<Option<AnyFuture>>,
+    requests: Cell<u32>,
+    /// The request was made, and nobody has taken it back.
+    asked: Cell<bool>,
+    /// It was made while the frame is polled: it goes to what the frame waits for at the end of that.
+    armed: Cell<bool>,
+    /// It is raised when the frame is polled next.
+    due: Cell<bool>,
+    polling: Cell<bool>,
+    /// Who polled the frame last, if that was not the task itself but a combinator.
+    waker: RefCell<Option<Waker>>,
+    /// What the task waits for inside: the request may go there.
+    inside: RefCell<Inside>,
+}
+
+impl OwnRequest {
+    /// A frame begins inside the current task. Requests that the task has had already are not of its making.
+    pub(crate) fn enter(&self, task: &AnyFuture, core: &TaskCore) {
+        self.requests.set(core.requests_here());
+        self.task.replace(Some(task.clone()));
+    }
+
+    /// The task, while a frame is entered.
+    pub(crate) fn task(&self) -> Option<AnyFuture> {
+        self.task.borrow().clone()
+    }
+
+    pub(crate) fn asked(&self) -> bool {
+        self.asked.get()
+    }
+
+    /// Makes the request. `false`: the task is done, or there is none.
+    pub(crate) fn ask(&self) -> bool {
+        let Some(task) = self.task() else {
+            return false;
+        };
+        let Some(core) = task.task().filter(|_| !task.is_settled()) else {
+            return false;
+        };
+        self.asked.set(true);
+        cancel::begin_own(core);
+        if self.polling.get() {
+            core.own_around.set(core.own_around.get() + 1);
+            self.armed.set(true);
+        } else {
+            self.send(&task, core);
+        }
+        true
+    }
+
+    fn send(&self, task: &AnyFuture, core: &TaskCore) {
+        let inside = self.inside.take();
+        let sent = cancel::send_within(core, &inside);
+        self.inside.replace(inside);
+        self.due.set(!matches!(sent, Sent::Away));
+        if matches!(sent, Sent::Nowhere) {
+            let waker = self.waker.take();
+            match waker {
+                Some(waker) => waker.wake(),
+                None => step::schedule(task),
+            }
+        }
+    }
+
+    /// Takes the request back, if it was made: the frame has ended. Whether an interrupt that ended it was its own.
+    pub(crate) fn take_back(&self) -> bool {
+        self.armed.set(false);
+        self.due.set(false);
+        let task = self.task.take();
+        let Some(core) = task.as_ref().and_then(AnyFuture::task) else {
+            return false;
+        };
+        if !self.asked.replace(false) {
+            return false;
+        }
+        cancel::end_own(core);
+        core.requests_here() <= self.requests.get()
+    }
+
+    /// The frame is dropped before its end: drops what it holds, and takes the request back.
+    pub(crate) fn drop_inside<F>(&self, mut inner: Pin<&mut Option<F>>) {
+        let task = self.task();
+        let armed = task
+            .as_ref()
+            .and_then(AnyFuture::task)
+            .map(|core| &core.armed);
+        let before = armed.is_some_and(Cell::get);
+        // First what is inside: it may give back the very request that is taken back then.
+        inner.set(None);
+        let own = self.take_back();
+        if let Some(armed) = armed
+            && own
+            && !before
+        {
+            armed.set(false);
+        }
+    }
+
+    /// The frame is about to be polled: keeps who polls it, and raises the interrupt if that is due. Whether it did.
+    fn begin(&self, task: &AnyFuture, core: &TaskCore, cx: &Context<'_>) -> bool {
+        let own = cx.waker().will_wake(&task.header().owner.waker(core.key));
+        if !own || self.waker.borrow().is_some() {
+            let waker = (!own).then(|| cx.waker().clone());
+            let former = self.waker.replace(waker);
+            drop(former);
+        }
+        if !self.is_of(task) {
+            self.follow(task, core);
+        }
+        // Somebody may have taken back every request in the meantime.
+        let due = self.due.take() && core.requests.get() > 0;
+        due && !core.interrupt.replace(true)
+    }
+
+    fn is_of(&self, task: &AnyFuture) -> bool {
+        let known = self.task.borrow();
+        known.as_ref().is_some_and(|known| known.is(task))
+    }
+
+    /// The frame has moved to another task since it was polled last.
+    fn follow(&self, task: &AnyFuture, core: &TaskCore) {
+        let former = self.task.replace(Some(task.clone()));
+        self.requests.set(core.requests_here());
+        if self.asked.get() {
+            if let Some(former) = former.as_ref().and_then(AnyFuture::task) {
+                cancel::end_own(former);
+            }
+            cancel::begin_own(core);
+            self.due.set(true);
+        }
+    }
+}
+
+/// As long as this lives, the frame of a request is being polled.
+struct Polling<'a>(&'a OwnRequest, &'a TaskCore);
+
+impl<'a> Polling<'a> {
+    fn begin(own: &'a OwnRequest, core: &'a TaskCore) -> Polling<'a> {
+        own.polling.set(true);
+        if own.asked.get() {
+            core.own_around.set(core.own_around.get() + 1);
+        }
+        Polling(own, core)
+    }
+}
+
+impl Drop for Polling<'_> {
+    fn drop(&mut self) {
+        let Polling(own, core) = self;
+        own.polling.set(false);
+        if own.asked.get() {
+            core.own_around.set(core.own_around.get().saturating_sub(1));
+        }
+    }
+}
+
+/// A frame with a request of its own.
+#[derive(Debug, Default)]
+pub(crate) struct OwnFrame(Frame);
+
+impl OwnFrame {
+    /// As [`Frame::poll`].
+    ///
+    /// # Panics
+    /// Outside of a task.
+    pub(crate) fn poll<F: Future>(
+        &mut self,
+        own: &OwnRequest,
+        inner: Pin<&mut F>,
+        cx: &mut Context<'_>,
+    ) -> FramePoll<F::Output> {
+        let task = current::current().expect("a frame with a request of its own is of a task");
+        let core = task.task().expect("the current task is one");
+        let raised = own.begin(&task, core, cx);
+        let mark = core.waits.borrow().mark();
+        let polled = {
+            let _polling = Polling::begin(own, core);
+            self.0.poll(inner, cx)
+        };
+        match polled {
+            FramePoll::Pending => {
+                own.inside.borrow_mut().note(&core.waits.borrow(), mark);
+                if own.armed.take() && core.requests.get() > 0 {
+                    own.send(&task, core);
+                }
+            }
+            FramePoll::Ready(_) if raised => {
+                core.interrupt.set(false); // It came too late, and was for nobody else.
+            }
+            FramePoll::Ready(_) | FramePoll::Interrupted => {}
+        }
+        polled
+    }
+}
+
+/// As [`catch_cancel`](crate::catch_cancel), with a request of its own.
+pub(crate) fn catch_own<F: Future>(own: &OwnRequest, future: F) -> CatchOwn<'_, F> {
+    CatchOwn {
+        own,
+        frame: OwnFrame::default(),
+        inner: Some(future),
+    }
+}
+
+pin_project! {
+    pub(crate) struct CatchOwn<'a, F> {
+        own: &'a OwnRequest,
+        frame: OwnFrame,
+        #[pin]
+        inner: Option<F>,
+    }
+
+    impl<'a, F> PinnedDrop for CatchOwn<'a, F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if this.inner.is_some() {
+                this.own.drop_inside(this.inner);
+            }
+        }
+    }
+}
+
+impl<F: Future> Future for CatchOwn<'_, F> {
+    type Output = Result<F::Output, Cancelled>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let inner = this.inner.as_mut().as_pin_mut();
+        let inner = inner.expect("polled after it was ready");
+        match this.frame.poll(this.own, inner, cx) {
+            FramePoll::Pending => Poll::Pending,
+            FramePoll::Ready(value) => {
+                this.inner.set(None);
+                Poll::Ready(Ok(value))
+            }
+            FramePoll::Interrupted => {
+                Frame::clear(this.inner);
+                Poll::Ready(Err(Cancelled::new()))
+            }
+        }
+    }
+}
