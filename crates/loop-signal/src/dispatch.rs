@@ -121,24 +121,28 @@ fn listen(mut socket: UnixStream) {
         };
         // In the order in which they came, and then those whose byte found no room.
         for index in bytes[..length].iter().copied().map(usize::from) {
-            if sys::take_one(index) {
-                deliver(index);
-            }
+            deliver(index);
         }
         for index in 1..COUNT {
-            while sys::take_one(index) {
-                deliver(index);
-            }
+            while deliver(index) {}
         }
     }
 }
 
-fn deliver(index: usize) {
-    let claim = hub().claims[index]
-        .as_ref()
-        .map(|claim| (claim.handle.clone(), claim.serial));
+/// Passes one signal on, if one has come that was not passed on yet.
+fn deliver(index: usize) -> bool {
+    let claim = {
+        // Taken and looked up at once: what came for one claim must not be told to the next.
+        let hub = hub();
+        if !sys::take_one(index) {
+            return false;
+        }
+        let claim = hub.claims[index].as_ref();
+        claim.map(|claim| (claim.handle.clone(), claim.serial))
+    };
     if let Some((handle, serial)) = claim {
         // Refused by a loop that has closed in the meantime, and is about to give the signal up.
         let _ = handle.call_soon_threadsafe(move || handlers::call(serial));
     }
+    true
 }
