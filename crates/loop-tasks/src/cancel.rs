@@ -204,13 +204,25 @@ impl Frame {
                 Poll::Pending => FramePoll::Pending,
             };
         };
-        let Some(core) = task.task() else {
-            return FramePoll::Pending;
-        };
+        match task.task() {
+            Some(core) => self.poll_in(&task, core, inner, cx),
+            None => FramePoll::Pending,
+        }
+    }
+
+    /// As `poll`, inside the current task.
+    #[inline]
+    pub(crate) fn poll_in<F: Future>(
+        &mut self,
+        task: &AnyFuture,
+        core: &TaskCore,
+        inner: Pin<&mut F>,
+        cx: &mut Context<'_>,
+    ) -> FramePoll<F::Output> {
         // Raised in this very step and not inside this frame: by somebody beside it, in a `join!`.
         let beside = core.interrupt.get() && core.raised.get();
         if core.interrupt.get() && !self.inside {
-            take(&task, core, beside);
+            take(task, core, beside);
             return FramePoll::Interrupted;
         }
         let frame_pending = Restore::after(&core.frame_pending, false);
@@ -220,7 +232,7 @@ impl Frame {
         match polled {
             Poll::Ready(value) => FramePoll::Ready(value),
             Poll::Pending if core.interrupt.get() => {
-                take(&task, core, beside);
+                take(task, core, beside);
                 FramePoll::Interrupted
             }
             Poll::Pending => {

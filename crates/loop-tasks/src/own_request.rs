@@ -200,7 +200,7 @@ impl OwnFrame {
         let mark = core.waits.borrow().mark();
         let polled = {
             let _polling = Polling::begin(own, core);
-            self.0.poll(inner, cx)
+            self.0.poll_in(&task, core, inner, cx)
         };
         match polled {
             FramePoll::Pending => {

@@ -180,28 +180,56 @@ impl Waits {
 
 /// Which of a task's waits began inside a frame: nearly always one, or none.
 #[derive(Default)]
-pub(crate) struct Inside(Vec<u32>);
+pub(crate) struct Inside {
+    first: Option<u32>,
+    /// The rest, in a box of its own as that of the waits.
+    #[expect(
+        clippy::box_collection,
+        reason = "one word instead of three in every frame"
+    )]
+    more: Option<Box<Vec<u32>>>,
+}
 
 impl Inside {
     /// Adds the waits that have begun since `mark`.
+    #[inline]
     pub(crate) fn note(&mut self, waits: &Waits, mark: u32) {
         if waits.next == mark {
             return;
         }
+        match &waits.first {
+            // The one wait is new: what there was before is over.
+            Some(wait) if waits.len() == 1 => {
+                if wait.id.wrapping_sub(mark) < waits.next.wrapping_sub(mark) {
+                    self.first = Some(wait.id);
+                    self.more = None;
+                }
+            }
+            _ => self.note_many(waits, mark),
+        }
+    }
+
+    #[cold]
+    fn note_many(&mut self, waits: &Waits, mark: u32) {
+        let more = self.more.get_or_insert_default();
+        more.extend(self.first.take());
         // Those that are over are forgotten only now and then, so that each costs little however many there are.
-        if self.0.len() > 2 * waits.len() {
+        if more.len() > 2 * waits.len() {
             let alive: HashSet<u32> = waits.iter().map(|wait| wait.id).collect();
-            self.0.retain(|id| alive.contains(id));
+            more.retain(|id| alive.contains(id));
         }
         let since = waits.next.wrapping_sub(mark);
         let begun = waits.iter().rev().map(|wait| wait.id);
-        self.0
-            .extend(begun.take_while(|id| id.wrapping_sub(mark) < since));
+        more.extend(begun.take_while(|id| id.wrapping_sub(mark) < since));
     }
 
     /// The one await inside the frame, if there is exactly one.
     pub(crate) fn only<'a>(&self, waits: &'a mut Waits) -> Option<&'a mut Wait> {
-        let mut inside = waits.iter_mut().filter(|wait| self.0.contains(&wait.id));
+        let is_inside = |id| {
+            let more = self.more.as_ref();
+            self.first == Some(id) || more.is_some_and(|more| more.contains(&id))
+        };
+        let mut inside = waits.iter_mut().filter(|wait| is_inside(wait.id));
         let only = inside.next()?;
         inside.next().is_none().then_some(only)
     }
