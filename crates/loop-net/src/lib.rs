@@ -75,6 +75,7 @@ mod names;
 mod open_connection;
 mod protocol;
 mod read_error;
+mod sendfile;
 mod server;
 mod split;
 mod start_server;

@@ -52,6 +52,7 @@ fn serve() {
     });
     let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     println!("{}", listener.local_addr().unwrap());
+    let began = event_loop.time();
     let served = event_loop.run_until_complete(timeout(Duration::from_secs(60), async move {
         let mut tasks = Vec::new();
         for _ in 0..CONNECTIONS {
@@ -70,7 +71,13 @@ fn serve() {
     served.unwrap().expect("somebody was lost");
     let reports = reports.borrow();
     assert!(!reports.is_empty());
-    assert!(reports.len() < 20, "{reports:?}");
+    // Each comes with a pause of 100 ms.
+    let most = (event_loop.time() - began).as_millis() / 100 + 1;
+    assert!(
+        reports.len() as u128 <= most,
+        "{} in {most} pauses",
+        reports.len()
+    );
     for report in &*reports {
         assert!(
             report.contains("socket.accept() out of system resource"),
@@ -111,10 +118,11 @@ fn all_are_served_once_descriptors_free_up() {
         .map(|client| usize::from(client.join().unwrap()))
         .sum();
     assert_eq!(answered, CONNECTIONS);
+    // To the end: a child that cannot say how it ends fails.
+    let said: Vec<_> = lines.map_while(Result::ok).collect();
     assert!(
-        lines
-            .map(Result::unwrap)
-            .any(|line| line.contains("all served"))
+        said.iter().any(|line| line.contains("all served")),
+        "{said:?}"
     );
     assert!(child.wait().unwrap().success());
 }
