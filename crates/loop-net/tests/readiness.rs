@@ -178,41 +178,6 @@ fn random_partial_reads_and_writes_lose_nothing() {
     });
 }
 
-/// The descriptor is closed while a duplicate keeps the connection, and its number is used again.
-#[test]
-fn a_reused_number_hears_nothing_of_what_had_it_before() {
-    run(async {
-        for _ in 0..100 {
-            let (near, mut far) = StdUnixStream::pair().unwrap();
-            near.set_nonblocking(true).unwrap();
-            let duplicate = near.try_clone().unwrap();
-            let old = AsyncFd::new(near);
-            let number = std::os::fd::AsRawFd::as_raw_fd(&old);
-            let mut cx = Context::from_waker(Waker::noop());
-            let polled = old.poll_read_with(&mut cx, |mut socket| socket.read(&mut [0; 8]));
-            assert!(polled.is_pending());
-            drop(old);
-            let (near, _other) = StdUnixStream::pair().unwrap();
-            assert_eq!(std::os::fd::AsRawFd::as_raw_fd(&near), number);
-            near.set_nonblocking(true).unwrap();
-            let new = AsyncFd::new(near);
-            let called = Cell::new(0);
-            let poll = |cx: &mut Context<'_>| {
-                new.poll_read_with(cx, |mut socket| {
-                    called.set(called.get() + 1);
-                    socket.read(&mut [0; 8])
-                })
-            };
-            assert!(poll(&mut cx).is_pending());
-            far.write_all(b"for the old one").unwrap();
-            look().await;
-            assert!(poll(&mut cx).is_pending());
-            assert_eq!(called.get(), 1); // no edge, so no second try
-            drop(duplicate);
-        }
-    });
-}
-
 #[test]
 fn one_edge_wakes_all_who_wait() {
     run(async {
@@ -372,6 +337,34 @@ fn a_regular_file_cannot_be_waited_for() {
         let file = AsyncFd::new(std::fs::File::open("/proc/self/exe").unwrap());
         let error = file.readable().await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+    });
+}
+
+/// A descriptor has callbacks or is watched: the two would take each other's edges.
+#[test]
+fn callbacks_and_waits_do_not_share_a_descriptor() {
+    run(async {
+        let event_loop = loop_core::get_running_loop().unwrap();
+        let (near, mut far) = StdUnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        let near = AsyncFd::new(near);
+        let wait = |near: &AsyncFd<StdUnixStream>| {
+            let mut cx = Context::from_waker(Waker::noop());
+            near.poll_read_with(&mut cx, |mut socket| socket.read(&mut [0; 8]))
+        };
+        event_loop.add_reader(&near, || {}).unwrap();
+        match wait(&near) {
+            Poll::Ready(Err(error)) => assert_eq!(error.kind(), io::ErrorKind::AlreadyExists),
+            other => panic!("{other:?}"),
+        }
+        assert!(event_loop.remove_reader(&near));
+        assert!(wait(&near).is_pending());
+        let error = event_loop.add_reader(&near, || {}).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        far.write_all(b"ping").unwrap();
+        let mut buffer = [0; 8];
+        let read = near.read_with(|mut socket| socket.read(&mut buffer)).await;
+        assert_eq!(read.unwrap(), 4);
     });
 }
 
