@@ -12,7 +12,7 @@ impl<S: StreamSocket> Stream<S> {
     /// As [`read`](Stream::read).
     ///
     /// # Examples
-    /// See [`AsyncFd::poll_read_with`].
+    /// See [`AsyncFd::poll_read_with`](crate::AsyncFd::poll_read_with).
     #[inline]
     pub fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         self.fd.poll_read_with(cx, |_| self.receive(buffer))
@@ -24,7 +24,7 @@ impl<S: StreamSocket> Stream<S> {
     /// As [`read`](Stream::read).
     ///
     /// # Examples
-    /// See [`AsyncFd::poll_read_with`].
+    /// See [`AsyncFd::poll_read_with`](crate::AsyncFd::poll_read_with).
     #[inline]
     pub fn poll_read_buf(
         &self,
@@ -41,7 +41,7 @@ impl<S: StreamSocket> Stream<S> {
     /// As [`write`](Stream::write).
     ///
     /// # Examples
-    /// See [`AsyncFd::poll_read_with`].
+    /// See [`AsyncFd::poll_read_with`](crate::AsyncFd::poll_read_with).
     #[inline]
     pub fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.fd.poll_write_with(cx, |socket| socket.send(bytes))
@@ -53,7 +53,7 @@ impl<S: StreamSocket> Stream<S> {
     /// As [`write`](Stream::write).
     ///
     /// # Examples
-    /// See [`AsyncFd::poll_read_with`].
+    /// See [`AsyncFd::poll_read_with`](crate::AsyncFd::poll_read_with).
     #[inline]
     pub fn poll_write_vectored(
         &self,
