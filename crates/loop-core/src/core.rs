@@ -57,6 +57,8 @@ pub(crate) struct Core {
     pub(crate) extensions: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,
     /// The number of `EventLoop`s that name this loop: the last one to go closes it.
     pub(crate) users: Cell<usize>,
+    /// How late the thread's own waits may end, as it was before the loop first waited for a timer in this run.
+    pub(crate) slack: Cell<Option<u64>>,
     /// Which callback runs now.
     pub(crate) present: Present,
     /// The process that made the loop, and how often its ancestors had forked by then.
@@ -92,6 +94,7 @@ impl Core {
             runtime: OnceCell::new(),
             extensions: RefCell::default(),
             users: Cell::new(0),
+            slack: Cell::new(None),
             present: Present::new(),
             pid: std::process::id(),
             forks: sys::forks(),

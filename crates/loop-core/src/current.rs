@@ -211,6 +211,9 @@ impl<'a> RunGuard<'a> {
 impl Drop for RunGuard<'_> {
     fn drop(&mut self) {
         self.core.phase.set(Phase::Idle);
+        if let Some(slack) = self.core.slack.take() {
+            sys::wait_as_before(slack);
+        }
         self.core.shared.mailbox.attend(false);
         RUNNING.set(self.before);
         // What came too late for the last iteration is for the host to hear of.

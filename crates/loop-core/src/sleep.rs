@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Nanos;
 use crate::core::Core;
+use crate::sys;
 
 /// Never wait longer than a day at once: some systems count their timeouts in 32 bits.
 const LONGEST: Nanos = 24 * 3600 * 1_000_000_000;
@@ -19,6 +20,9 @@ pub(crate) fn sleep(core: &Core, wait: Option<Nanos>) {
     } else {
         Some(0)
     };
+    if asleep && wait.is_some() && core.slack.get().is_none() {
+        core.slack.set(sys::wait_precisely());
+    }
     let mut io = core.io.borrow_mut();
     match io.as_mut() {
         Some(io) => io.poll(wait.map(Duration::from_nanos)),

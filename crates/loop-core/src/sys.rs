@@ -60,6 +60,31 @@ pub(crate) fn wait(poll: &mut Poll, events: &mut Events, wait: Option<Duration>)
     poll.poll(events, wait)
 }
 
+/// Asks for waits of this thread that end when they should: unasked, the system may end each up to 50 us late, to
+/// wake fewer times. Returns what was in force before.
+#[cfg(target_os = "linux")]
+pub(crate) fn wait_precisely() -> Option<u64> {
+    let before = rustix::thread::current_timer_slack().ok()?;
+    rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1)).ok()?;
+    Some(before)
+}
+
+/// Gives back what [`wait_precisely`] returned.
+#[cfg(target_os = "linux")]
+pub(crate) fn wait_as_before(slack: u64) {
+    // It was in force before, so it is not refused; and if it were, waits would end when they should.
+    let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(slack));
+}
+
+/// Elsewhere nothing is known of it.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn wait_precisely() -> Option<u64> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn wait_as_before(_: u64) {}
+
 /// Whether this is the thread that the process began with.
 #[cfg(target_os = "linux")]
 pub(crate) fn is_main_thread() -> bool {

@@ -57,7 +57,7 @@ impl Callbacks {
         id
     }
 
-    #[inline]
+    #[inline(always)]
     fn keep(&mut self, id: u32, callback: Callback) {
         if self.first.is_none() && self.more.is_none() {
             self.first = Some((id, callback));
@@ -146,11 +146,15 @@ pub(crate) fn schedule_all(future: &AnyFuture) {
             },
         )
     };
-    if let Some((_, callback)) = first {
-        schedule(future, callback);
+    match first {
+        Some((_, Callback::Step(task))) => step::schedule(&task),
+        Some((_, callback)) => schedule(future, callback),
+        None => {}
     }
-    for (_, callback) in more.into_iter().flat_map(|more| *more) {
-        schedule(future, callback);
+    if let Some(more) = more {
+        for (_, callback) in *more {
+            schedule(future, callback);
+        }
     }
 }
 

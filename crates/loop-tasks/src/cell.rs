@@ -293,6 +293,21 @@ impl AnyFuture {
     }
 
     /// A number that no other living cell has.
+    /// Marks it, and says whether it was not marked before. Whoever does so unmarks it before anything else can look.
+    #[inline]
+    pub(crate) fn mark(&self) -> bool {
+        let state = &self.header().state;
+        let first = !state.get().has(State::MARKED);
+        state.set(state.get() | State::MARKED);
+        first
+    }
+
+    #[inline]
+    pub(crate) fn unmark(&self) {
+        let state = &self.header().state;
+        state.set(state.get().without(State::MARKED));
+    }
+
     pub(crate) fn address(&self) -> usize {
         self.0.addr().get()
     }

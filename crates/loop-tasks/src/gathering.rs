@@ -142,12 +142,12 @@ pub(crate) fn start<R: 'static>(
 ) -> LoopFuture<R> {
     let owner = event_loop.loop_ref();
     let requested = Rc::new(Cell::new(false));
-    // A future given twice is waited for once. Sorted by address, equal ones are neighbours.
+    // A future given twice is waited for once. No code of anybody else's runs between the marks.
     let count = u32::try_from(children.len()).expect("a gather of fewer than 2^32 futures");
-    let mut order: Vec<u32> = (0..count).collect();
-    order.sort_by_key(|&index| (children[index as usize].address(), index));
-    order.dedup_by_key(|index| children[*index as usize].address());
-    order.sort_unstable();
+    let order: Vec<u32> = (0..count)
+        .filter(|&index| children[index as usize].mark())
+        .collect();
+    children.iter().for_each(AnyFuture::unmark);
     let kind = GatherKind {
         children: RefCell::new(children.clone()),
         requested: Rc::clone(&requested),

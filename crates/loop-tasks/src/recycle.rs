@@ -15,7 +15,7 @@ const STEP: usize = 64;
 /// The number of classes: what is larger than `STEP * CLASSES` is not kept.
 const CLASSES: usize = 16;
 /// How many blocks of a class are kept: a batch of tasks, not the memory of the largest crowd that ever was.
-const MOST: usize = 4096;
+const MOST: usize = 16 * 1024;
 /// The alignment of every kept block.
 const ALIGN: usize = 16;
 

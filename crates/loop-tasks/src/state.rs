@@ -19,9 +19,17 @@ impl State {
     /// Its loop was closed before it was settled: it never will be. Never with `SETTLED`.
     pub(crate) const LOST: State = State(1 << 4);
 
+    /// Whoever goes through many futures has seen this one: set and cleared within one function.
+    pub(crate) const MARKED: State = State(1 << 5);
+
     #[inline]
     pub(crate) fn has(self, bits: State) -> bool {
         self.0 & bits.0 != 0
+    }
+
+    #[inline]
+    pub(crate) fn without(self, bits: State) -> State {
+        State(self.0 & !bits.0)
     }
 
     pub(crate) fn is_unretrieved_failure(self) -> bool {
