@@ -77,8 +77,8 @@ pub use loop_net as net;
 pub use loop_net::ReadError;
 #[cfg(feature = "net")]
 pub use loop_net::{
-    BaseProtocol, BufferedProtocol, DatagramProtocol, DatagramTransport, Protocol, Server,
-    StreamReader, StreamWriter, Transport, create_connection, create_datagram_endpoint,
+    BaseProtocol, BufferedProtocol, DatagramProtocol, DatagramTransport, LoopNetExt, Protocol,
+    Server, StreamReader, StreamWriter, Transport, create_connection, create_datagram_endpoint,
     create_server, create_unix_connection, create_unix_server, getaddrinfo, getnameinfo,
     open_connection, open_unix_connection, start_server, start_unix_server,
 };

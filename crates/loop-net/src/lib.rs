@@ -34,6 +34,7 @@
 //! - Streams with buffers: [`open_connection`], [`start_server`], [`StreamReader`], [`StreamWriter`].
 //! - Callbacks instead of coroutines: [`Transport`] and [`Protocol`], [`create_connection`], [`create_server`],
 //!   [`create_datagram_endpoint`].
+//! - Sockets of others: [`LoopNetExt`] with `sock_recv` and its kin.
 //! - Names: [`getaddrinfo`], [`getnameinfo`].
 //! - Sockets: [`TcpStream`], [`TcpListener`], [`UdpSocket`], [`UnixStream`], [`UnixListener`], [`UnixDatagram`].
 //!
@@ -77,6 +78,7 @@ mod protocol;
 mod read_error;
 mod sendfile;
 mod server;
+mod sock;
 mod split;
 mod start_server;
 mod stream;
@@ -112,6 +114,7 @@ pub use read_error::{IncompleteRead, LimitOverrun, ReadError};
 #[cfg(feature = "tls")]
 pub use rustls;
 pub use server::Server;
+pub use sock::LoopNetExt;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use start_server::{
     ClientConnected, ClientOutcome, StartServer, start_server, start_unix_server,
