@@ -86,7 +86,10 @@ where
 
 /// A socket that listens here, at a port that the system chooses.
 pub(crate) fn listener() -> TcpListener {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free")
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+    // A thousand clients come at once: one that finds no room tries again a second later.
+    rustix::net::listen(&listener, 4096).expect("it listens already");
+    listener
 }
 
 /// What an echo reads into.
