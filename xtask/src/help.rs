@@ -55,7 +55,7 @@ const VERBS: [(&str, &str); 16] = [
     ),
     (
         "demo",
-        "Runs the tour: the project's story on a real clock.",
+        "Runs the tour, the story on a real clock, and the crawler.",
     ),
     (
         "soak",
