@@ -25,32 +25,45 @@ use crate::{Job, UnfinishedJob};
 
 pub(crate) struct Crew {
     max_workers: usize,
-    state: Mutex<State>,
+    pub(crate) state: Mutex<State>,
     /// Told when there is a job for a sleeping worker, and when the crew closes.
     wake: Condvar,
     /// Told when the last worker leaves.
-    gone: Condvar,
+    pub(crate) gone: Condvar,
+    /// Told, if somebody watches for overdue jobs and has none in sight, when a job begins; and
+    /// when the last worker leaves.
+    pub(crate) begun: Condvar,
 }
 
-struct State {
+pub(crate) struct State {
     phase: Phase,
-    queue: VecDeque<Job>,
+    pub(crate) queue: VecDeque<Job>,
     /// Workers that sleep and that nobody has woken.
     idle: usize,
     /// Wake-ups that no worker has answered yet.
     woken: usize,
-    /// Workers that have not left.
-    workers: usize,
-    /// How many there have ever been: the number of the next one.
-    hired: usize,
-    /// What each of them runs at the moment, by its number.
-    running: Vec<Option<Running>>,
+    /// Workers that have not left, and that are not written off.
+    pub(crate) workers: usize,
+    /// Those that there have ever been, by their number.
+    pub(crate) posts: Vec<Post>,
+    /// The deadline that the watch waits for. `None` where there is none, or no watch.
+    pub(crate) watched: Option<Instant>,
 }
 
-#[derive(Clone, Copy)]
-struct Running {
-    place: &'static Location<'static>,
-    since: Instant,
+/// A worker, as the others see it.
+#[derive(Default)]
+pub(crate) struct Post {
+    /// What it runs at the moment.
+    pub(crate) running: Option<Running>,
+    /// Whether it is counted out, and leaves when it is done.
+    pub(crate) written_off: bool,
+}
+
+pub(crate) struct Running {
+    pub(crate) place: &'static Location<'static>,
+    pub(crate) since: Instant,
+    /// Whether it was told of that it is overdue.
+    pub(crate) reported: bool,
 }
 
 enum Phase {
@@ -69,11 +82,12 @@ impl Crew {
                 idle: 0,
                 woken: 0,
                 workers: 0,
-                hired: 0,
-                running: Vec::new(),
+                posts: Vec::new(),
+                watched: None,
             }),
             wake: Condvar::new(),
             gone: Condvar::new(),
+            begun: Condvar::new(),
         }
     }
 
@@ -108,12 +122,8 @@ impl Crew {
             return Ok(());
         }
         if state.workers < self.max_workers {
-            match hire(state.hired) {
-                Ok(()) => {
-                    state.workers += 1;
-                    state.hired += 1;
-                    state.running.push(None);
-                }
+            match hire(state.posts.len()) {
+                Ok(()) => state.add_worker(),
                 Err(error) if state.workers == 0 => return Err(SubmitError::Spawn(job, error)),
                 Err(error) => {
                     tracing::warn!(%error, workers = state.workers, "the system refused a thread");
@@ -129,14 +139,24 @@ impl Crew {
         let mut state = lock(&self.state);
         loop {
             if let Some(job) = state.queue.pop_front() {
-                state.running[number] = Some(Running {
+                let since = now();
+                state.posts[number].running = Some(Running {
                     place: job.place(),
-                    since: now(),
+                    since,
+                    reported: false,
                 });
+                if state.watched.is_none() {
+                    // Without a watch, nobody hears it, and it costs nothing to speak of.
+                    state.watched = Some(since);
+                    self.begun.notify_all();
+                }
                 drop(state);
                 run(job);
                 state = lock(&self.state);
-                state.running[number] = None;
+                state.posts[number].running = None;
+                if state.posts[number].written_off {
+                    return;
+                }
             } else if let Phase::Open = state.phase {
                 state.idle += 1;
                 state = wait_while(&self.wake, state, None, |state| {
@@ -183,6 +203,7 @@ impl Crew {
         };
         drop(state);
         self.wake.notify_all();
+        self.begun.notify_all();
         for job in unwanted {
             job.cancel();
         }
@@ -200,7 +221,8 @@ impl Crew {
     pub(crate) fn unfinished(&self) -> Vec<UnfinishedJob> {
         let state = lock(&self.state);
         let now = now();
-        let running = state.running.iter().flatten().map(|job| {
+        let running = state.posts.iter().filter_map(|post| post.running.as_ref());
+        let running = running.map(|job| {
             let running_for = now.saturating_duration_since(job.since);
             UnfinishedJob::new(job.place, Some(running_for))
         });
@@ -215,6 +237,7 @@ impl Crew {
         state.workers -= 1;
         if state.workers == 0 {
             self.gone.notify_all();
+            self.begun.notify_all();
         }
     }
 
@@ -222,5 +245,21 @@ impl Crew {
     pub(crate) fn census(&self) -> (usize, usize, usize) {
         let state = lock(&self.state);
         (state.workers, state.idle, state.queue.len())
+    }
+}
+
+impl State {
+    pub(crate) fn add_worker(&mut self) {
+        self.workers += 1;
+        self.posts.push(Post::default());
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        matches!(self.phase, Phase::Broken(_))
+    }
+
+    /// Whether nobody works any more, and nobody will.
+    pub(crate) fn is_over(&self) -> bool {
+        self.workers == 0 && !matches!(self.phase, Phase::Open)
     }
 }

@@ -63,6 +63,7 @@ mod job;
 mod map;
 mod map_buffered;
 mod on_loop;
+mod overdue;
 #[cfg(all(unix, feature = "process"))]
 mod process;
 mod sync;

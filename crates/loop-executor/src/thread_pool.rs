@@ -1,5 +1,6 @@
 //! A pool of threads, made on demand.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,6 +12,7 @@ use loop_bridge::{BlockingGuard, JobPanicked, WouldDeadlock};
 use crate::crew::Crew;
 use crate::error::{BrokenThreadPool, PoolError, SubmitError};
 use crate::job::contain;
+use crate::overdue::Overdue;
 use crate::sync::{Mutex, lock, thread};
 use crate::thread_pool_builder::{Initializer, ThreadPoolBuilder};
 use crate::worker::PoolId;
@@ -51,7 +53,15 @@ struct Shared {
     thread_name_prefix: String,
     stack_size_bytes: Option<usize>,
     initializer: Option<Initializer>,
-    threads: Mutex<Vec<thread::JoinHandle<()>>>,
+    overdue: Option<Overdue>,
+    threads: Mutex<Threads>,
+}
+
+/// The threads that somebody may wait for.
+#[derive(Default)]
+struct Threads {
+    workers: HashMap<usize, thread::JoinHandle<()>>,
+    watch: Option<thread::JoinHandle<()>>,
 }
 
 impl ThreadPoolExecutor {
@@ -162,6 +172,39 @@ impl ThreadPoolExecutor {
         shared.join();
         Ok(())
     }
+
+    /// Writes off the threads whose jobs have been running for `limit` or longer, and names those
+    /// jobs: others take their places, and no shutdown waits for them. What a thread that is
+    /// written off comes to is said at
+    /// [`write_off_overdue`](ThreadPoolBuilder::write_off_overdue), which does this by itself.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::mpsc;
+    /// use std::time::Duration;
+    /// use loop_executor::{ExecutorExt, ThreadPoolExecutor};
+    ///
+    /// let pool = ThreadPoolExecutor::new(1)?;
+    /// let (end, ended) = mpsc::channel::<()>();
+    /// let (begin, begun) = mpsc::channel();
+    /// let stuck = pool.submit(move || {
+    ///     begin.send(()).unwrap();
+    ///     ended.recv().is_err()
+    /// })?;
+    /// begun.recv()?;
+    /// assert_eq!(pool.write_off(Duration::from_secs(60)).len(), 0, "it has only begun");
+    /// let jobs = pool.write_off(Duration::ZERO);
+    /// assert_eq!(jobs[0].place().file(), file!());
+    /// assert_eq!(pool.submit(|| 7)?.result(None)?, 7);
+    /// pool.shutdown(true, false)?;
+    /// drop(end);
+    /// assert!(stuck.result(None)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn write_off(&self, limit: Duration) -> Vec<UnfinishedJob> {
+        let lost = self.shared.write_off(limit);
+        lost.into_iter().map(|(job, _)| job).collect()
+    }
 }
 
 impl Default for ThreadPoolExecutor {
@@ -175,7 +218,8 @@ impl Default for ThreadPoolExecutor {
 
 impl Executor for ThreadPoolExecutor {
     fn execute(&self, job: Job) -> Result<(), SubmitError<Job>> {
-        self.shared.crew.submit(job, |number| self.hire(number))
+        let shared = &self.shared;
+        shared.crew.submit(job, |number| shared.hire(number))
     }
 
     fn shutdown(&self, wait: bool, cancel_futures: bool) -> Result<(), WouldDeadlock> {
@@ -192,8 +236,9 @@ impl Executor for ThreadPoolExecutor {
 }
 
 impl ThreadPoolExecutor {
-    pub(crate) fn start(max_workers: usize, description: ThreadPoolBuilder) -> Self {
+    pub(crate) fn start(max_workers: usize, mut description: ThreadPoolBuilder) -> Self {
         let id = PoolId::next();
+        let overdue = description.take_overdue();
         let shared = Shared {
             id,
             crew: Crew::new(max_workers),
@@ -202,27 +247,74 @@ impl ThreadPoolExecutor {
                 .unwrap_or_else(|| format!("ThreadPoolExecutor-{}", id.number())),
             stack_size_bytes: description.stack_size_bytes,
             initializer: description.initializer,
-            threads: Mutex::new(Vec::new()),
+            overdue,
+            threads: Mutex::new(Threads::default()),
         };
         ThreadPoolExecutor {
             shared: Arc::new(shared),
         }
     }
-
-    fn hire(&self, number: usize) -> io::Result<()> {
-        let shared = Arc::clone(&self.shared);
-        let mut builder =
-            thread::Builder::new().name(format!("{}_{number}", shared.thread_name_prefix));
-        if let Some(size) = shared.stack_size_bytes {
-            builder = builder.stack_size(size);
-        }
-        let thread = builder.spawn(move || shared.work(number))?;
-        lock(&self.shared.threads).push(thread);
-        Ok(())
-    }
 }
 
 impl Shared {
+    /// Starts the thread of a worker.
+    fn hire(self: &Arc<Self>, number: usize) -> io::Result<()> {
+        let shared = Arc::clone(self);
+        let thread = self.start(&number.to_string(), move || shared.work(number))?;
+        let mut threads = lock(&self.threads);
+        threads.workers.insert(number, thread);
+        if self.overdue.is_some() && threads.watch.is_none() {
+            let shared = Arc::clone(self);
+            threads.watch = self
+                .start("watch", move || shared.watch())
+                .inspect_err(|error| {
+                    // The next thread that is hired brings another try.
+                    tracing::warn!(%error, "the system refused the thread that watches for overdue jobs");
+                })
+                .ok();
+        }
+        Ok(())
+    }
+
+    fn start(
+        &self,
+        name: &str,
+        life: impl FnOnce() + Send + 'static,
+    ) -> io::Result<thread::JoinHandle<()>> {
+        let mut builder =
+            thread::Builder::new().name(format!("{}_{name}", self.thread_name_prefix));
+        if let Some(size) = self.stack_size_bytes {
+            builder = builder.stack_size(size);
+        }
+        builder.spawn(life)
+    }
+
+    /// The life of the thread that looks after overdue jobs.
+    fn watch(self: &Arc<Self>) {
+        self.id.enter();
+        let Some(overdue) = &self.overdue else { return };
+        self.crew.watch(overdue.deadline, |jobs| {
+            for job in &jobs {
+                overdue.tell(job);
+            }
+            if overdue.write_off {
+                // Some may have become overdue since.
+                for (job, reported) in self.write_off(overdue.deadline) {
+                    if !reported {
+                        overdue.tell(&job);
+                    }
+                }
+            }
+        });
+    }
+
+    fn write_off(self: &Arc<Self>, limit: Duration) -> Vec<(UnfinishedJob, bool)> {
+        let hire = |number| self.hire(number);
+        self.crew.write_off(limit, hire, |number| {
+            drop(lock(&self.threads).workers.remove(&number));
+        })
+    }
+
     /// The life of a thread.
     fn work(&self, number: usize) {
         self.id.enter();
@@ -254,7 +346,13 @@ impl Shared {
     /// Waits until the threads, which have left the crew, are really gone. Whoever does so at the
     /// same time waits as well.
     fn join(&self) {
-        for thread in lock(&self.threads).drain(..) {
+        let mut threads = lock(&self.threads);
+        let Threads { workers, watch } = &mut *threads;
+        for thread in workers
+            .drain()
+            .map(|(_, thread)| thread)
+            .chain(watch.take())
+        {
             let ended = thread.join();
             debug_assert!(ended.is_ok(), "a worker contains every panic");
         }

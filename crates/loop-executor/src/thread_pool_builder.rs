@@ -3,8 +3,10 @@
 use std::fmt;
 use std::num::NonZero;
 use std::thread;
+use std::time::Duration;
 
-use crate::{PoolError, ThreadPoolExecutor};
+use crate::overdue::{self, Overdue, Report};
+use crate::{PoolError, ThreadPoolExecutor, UnfinishedJob};
 
 pub(crate) type Initializer = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
 
@@ -29,6 +31,9 @@ pub struct ThreadPoolBuilder {
     pub(crate) thread_name_prefix: Option<String>,
     pub(crate) stack_size_bytes: Option<usize>,
     pub(crate) initializer: Option<Initializer>,
+    job_deadline: Option<Duration>,
+    on_overdue: Option<Report>,
+    write_off_overdue: bool,
 }
 
 impl ThreadPoolBuilder {
@@ -111,6 +116,84 @@ impl ThreadPoolBuilder {
         self
     }
 
+    /// Sets how long a job may run until it is reported, once, with the place that submitted it.
+    /// One more thread, `PREFIX_watch`, sees to that.
+    ///
+    /// By default, there is no deadline.
+    ///
+    /// # Examples
+    /// See [`on_overdue`](ThreadPoolBuilder::on_overdue).
+    pub fn job_deadline(mut self, deadline: Duration) -> Self {
+        self.job_deadline = Some(deadline);
+        self
+    }
+
+    /// Sets who is told of a job that is past its [deadline](ThreadPoolBuilder::job_deadline). It
+    /// is called in a thread of the pool that runs no jobs; a panic goes to the log.
+    ///
+    /// By default, the log (`tracing`, level `WARN`).
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::mpsc;
+    /// use std::time::Duration;
+    /// use loop_executor::{ExecutorExt, ThreadPoolExecutor};
+    ///
+    /// let (report, reports) = mpsc::channel();
+    /// let pool = ThreadPoolExecutor::builder()
+    ///     .max_workers(1)
+    ///     .job_deadline(Duration::from_millis(5))
+    ///     .on_overdue(move |job| report.send(job.clone()).unwrap())
+    ///     .build()?;
+    /// let (end, ended) = mpsc::channel::<()>();
+    /// let slow = pool.submit(move || ended.recv())?;
+    /// let job = reports.recv()?;
+    /// assert_eq!(job.place().file(), file!());
+    /// assert!(job.running_for() >= Some(Duration::from_millis(5)));
+    /// # drop(end);
+    /// # let _ = slow.result(None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_overdue(mut self, report: impl Fn(&UnfinishedJob) + Send + Sync + 'static) -> Self {
+        self.on_overdue = Some(Box::new(report));
+        self
+    }
+
+    /// Has the thread of a job that is past its [deadline](ThreadPoolBuilder::job_deadline) written
+    /// off: another takes its place, so that jobs that hang do not starve the pool, and a shutdown
+    /// does not wait for it. If the job ends after all, its future has its outcome, and the thread
+    /// goes.
+    ///
+    /// So there may be more threads than `max_workers`: those that are written off do not count.
+    ///
+    /// By default, threads stay with their jobs;
+    /// [`write_off`](crate::ThreadPoolExecutor::write_off) does the same on request.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::mpsc;
+    /// use std::time::Duration;
+    /// use loop_executor::{ExecutorExt, ThreadPoolExecutor};
+    ///
+    /// let pool = ThreadPoolExecutor::builder()
+    ///     .max_workers(1)
+    ///     .job_deadline(Duration::from_millis(5))
+    ///     .write_off_overdue(true)
+    ///     .build()?;
+    /// let (end, ended) = mpsc::channel::<()>();
+    /// let stuck = pool.submit(move || ended.recv().is_err())?;
+    /// let next = pool.submit(|| 7)?;
+    /// assert_eq!(next.result(None)?, 7, "the only thread is stuck, and there is another");
+    /// pool.shutdown(true, false)?;
+    /// drop(end);
+    /// assert!(stuck.result(None)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn write_off_overdue(mut self, write_off: bool) -> Self {
+        self.write_off_overdue = write_off;
+        self
+    }
+
     /// Makes the pool. It has no threads yet.
     ///
     /// # Errors
@@ -127,6 +210,19 @@ impl ThreadPoolBuilder {
     }
 }
 
+impl ThreadPoolBuilder {
+    pub(crate) fn take_overdue(&mut self) -> Option<Overdue> {
+        Some(Overdue {
+            deadline: self.job_deadline?,
+            report: self
+                .on_overdue
+                .take()
+                .unwrap_or_else(|| Box::new(overdue::log)),
+            write_off: self.write_off_overdue,
+        })
+    }
+}
+
 impl fmt::Debug for ThreadPoolBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ThreadPoolBuilder")
@@ -134,7 +230,9 @@ impl fmt::Debug for ThreadPoolBuilder {
             .field("thread_name_prefix", &self.thread_name_prefix)
             .field("stack_size_bytes", &self.stack_size_bytes)
             .field("initializer", &self.initializer.is_some())
-            .finish()
+            .field("job_deadline", &self.job_deadline)
+            .field("write_off_overdue", &self.write_off_overdue)
+            .finish_non_exhaustive()
     }
 }
 

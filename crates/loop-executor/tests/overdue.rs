@@ -1,0 +1,238 @@
+//! Jobs that hang: they are reported, their threads are written off, and the pool goes on.
+#![allow(clippy::unwrap_used, reason = "all of it is tests")]
+
+mod common;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use common::{Books, eventually, thread_names, watched};
+use loop_bridge::ConcurrentFuture;
+use loop_executor::{ExecutorExt, ThreadPoolBuilder, ThreadPoolExecutor, UnfinishedJob};
+
+const DEADLINE: Duration = Duration::from_millis(5);
+
+fn one_thread() -> ThreadPoolBuilder {
+    ThreadPoolExecutor::builder().max_workers(1)
+}
+
+/// A job that hangs until the sender goes, and has begun when this returns.
+fn hang(pool: &ThreadPoolExecutor) -> (mpsc::Sender<()>, ConcurrentFuture<bool>) {
+    let (end, ended) = mpsc::channel::<()>();
+    let (begin, begun) = mpsc::channel();
+    let stuck = pool.submit(move || {
+        begin.send(()).unwrap();
+        ended.recv().is_err()
+    });
+    begun.recv().unwrap();
+    (end, stuck.unwrap())
+}
+
+#[test]
+fn a_job_past_its_deadline_is_reported_once_with_its_place() {
+    watched(|| {
+        let (report, reports) = mpsc::channel::<UnfinishedJob>();
+        let pool = one_thread()
+            .job_deadline(DEADLINE)
+            .on_overdue(move |job| report.send(job.clone()).unwrap())
+            .build()
+            .unwrap();
+        for _ in 0..3 {
+            assert_eq!(pool.submit(|| 7).unwrap().result(None).unwrap(), 7);
+        }
+        let (end, ended) = mpsc::channel::<()>();
+        let line = line!() + 1;
+        let slow = pool.submit(move || ended.recv().is_err()).unwrap();
+        let job = reports.recv().unwrap();
+        assert_eq!((job.place().file(), job.place().line()), (file!(), line));
+        assert!(job.running_for().unwrap() >= DEADLINE);
+        assert!(!slow.done(), "a report changes nothing");
+        // It is still past its deadline when the next one is reported.
+        drop(end);
+        assert!(slow.result(None).unwrap());
+        let (end, _slow) = hang(&pool);
+        let job = reports.recv().unwrap();
+        assert_ne!(job.place().line(), line);
+        drop(end);
+        pool.shutdown(true, false).unwrap();
+        drop(pool);
+        // Whether one of the quick jobs was reported is the machine's affair; these two were, once.
+        let left: Vec<_> = reports.iter().map(|job| job.place().line()).collect();
+        assert!(!left.contains(&line), "{left:?}");
+    });
+}
+
+#[test]
+fn a_thread_that_is_written_off_is_replaced_and_nobody_waits_for_it() {
+    watched(|| {
+        let pool = one_thread().build().unwrap();
+        let (end, stuck) = hang(&pool);
+        let waiting: Vec<_> = (0..10).map(|n| pool.submit(move || n).unwrap()).collect();
+        assert_eq!(pool.write_off(Duration::from_secs(3_600)).len(), 0);
+        assert!(!waiting[0].done());
+        let lost = pool.write_off(Duration::ZERO);
+        assert_eq!(lost.len(), 1);
+        for (n, future) in waiting.into_iter().enumerate() {
+            assert_eq!(future.result(None).unwrap(), n);
+        }
+        assert_eq!(pool.write_off(Duration::ZERO).len(), 0, "once");
+        pool.shutdown(true, false).unwrap();
+        assert!(!stuck.done());
+        drop(end);
+        assert!(
+            stuck.result(None).unwrap(),
+            "the outcome comes all the same"
+        );
+    });
+}
+
+#[test]
+fn a_thread_that_is_written_off_without_need_is_replaced_when_a_job_comes() {
+    watched(|| {
+        let pool = one_thread().thread_name_prefix("needless").build().unwrap();
+        let (end, stuck) = hang(&pool);
+        assert_eq!(pool.write_off(Duration::ZERO).len(), 1);
+        let name = || std::thread::current().name().map(String::from);
+        let name = pool.submit(name).unwrap().result(None).unwrap();
+        assert_eq!(name.as_deref(), Some("needless_1"));
+        drop(end);
+        assert!(stuck.result(None).unwrap());
+        eventually("the thread that was written off has gone", || {
+            !thread_names().contains(&"needless_0".to_owned())
+        });
+        pool.shutdown(true, false).unwrap();
+        assert!(
+            !thread_names()
+                .iter()
+                .any(|name| name.starts_with("needless"))
+        );
+    });
+}
+
+#[test]
+fn jobs_that_hang_do_not_starve_a_pool() {
+    watched(|| {
+        let reported = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&reported);
+        let books = Books::default();
+        let pool = ThreadPoolExecutor::builder()
+            .max_workers(2)
+            .job_deadline(DEADLINE)
+            .on_overdue(move |_| {
+                count.fetch_add(1, Ordering::SeqCst);
+                panic!("a report that panics is nobody's problem");
+            })
+            .write_off_overdue(true)
+            .build()
+            .unwrap();
+        let (end, ended) = mpsc::channel::<()>();
+        let ended = Arc::new(std::sync::Mutex::new(ended));
+        let mut quick = Vec::new();
+        for n in 0..20 {
+            // All but the first hang in the lock.
+            let (ended, held, inside) = (Arc::clone(&ended), books.hold(), books.clone());
+            books.enter(pool.submit(move || {
+                inside.runs();
+                drop(held);
+                let _ = ended.lock().unwrap().recv();
+            }));
+            let inside = books.clone();
+            quick.push(books.enter(pool.submit(move || {
+                inside.runs();
+                n
+            })));
+        }
+        for (n, future) in quick.into_iter().enumerate() {
+            assert_eq!(future.unwrap().result(None).unwrap(), n);
+        }
+        pool.shutdown(true, false).unwrap();
+        assert!(reported.load(Ordering::SeqCst) >= 20);
+        drop(end);
+        eventually("those that hung have ended", || books.ok() == 40);
+        books.assert_balanced();
+    });
+}
+
+#[test]
+fn a_shutdown_that_waits_is_freed_by_the_writing_off() {
+    watched(|| {
+        let pool = one_thread()
+            .job_deadline(Duration::from_millis(50))
+            .write_off_overdue(true)
+            .build()
+            .unwrap();
+        let (end, stuck) = hang(&pool);
+        pool.shutdown(true, false).unwrap();
+        assert!(!stuck.done());
+        drop(end);
+        assert!(stuck.result(None).unwrap());
+    });
+}
+
+#[test]
+fn a_shutdown_that_was_given_little_time_names_all_that_hang() {
+    watched(|| {
+        let pool = ThreadPoolExecutor::builder()
+            .max_workers(4)
+            .job_deadline(DEADLINE)
+            .build()
+            .unwrap();
+        let hung: Vec<_> = (0..4).map(|_| hang(&pool)).collect();
+        let stuck = pool
+            .shutdown_timeout(Duration::from_millis(20))
+            .unwrap_err();
+        assert_eq!(stuck.jobs().len(), 4);
+        assert!(stuck.jobs().iter().all(|job| job.running_for().is_some()));
+        for (end, stuck) in hung {
+            drop(end);
+            assert!(stuck.result(None).unwrap());
+        }
+        pool.shutdown_timeout(Duration::MAX).unwrap();
+    });
+}
+
+#[test]
+fn the_watch_goes_with_its_pool() {
+    watched(|| {
+        for _ in 0..20 {
+            let pool = one_thread()
+                .thread_name_prefix("goes")
+                .job_deadline(Duration::from_secs(3_600))
+                .build()
+                .unwrap();
+            assert_eq!(pool.submit(|| 7).unwrap().result(None).unwrap(), 7);
+            eventually("there is a watch", || {
+                thread_names().contains(&"goes_watch".to_owned())
+            });
+            pool.shutdown(true, false).unwrap();
+            eventually("nobody is left", || {
+                !thread_names().iter().any(|name| name.starts_with("goes"))
+            });
+        }
+        let unused = one_thread().job_deadline(DEADLINE).build().unwrap();
+        unused.shutdown(true, false).unwrap();
+    });
+}
+
+#[test]
+fn a_report_may_not_wait_for_its_own_pool() {
+    watched(|| {
+        let (tell, told) = mpsc::channel();
+        let cell: Arc<std::sync::OnceLock<Arc<ThreadPoolExecutor>>> = Arc::default();
+        let inside = Arc::clone(&cell);
+        let pool = one_thread()
+            .job_deadline(DEADLINE)
+            .on_overdue(move |_| {
+                let refused = inside.get().unwrap().shutdown(true, false).is_err();
+                tell.send(refused).unwrap();
+            })
+            .build()
+            .unwrap();
+        let pool = cell.get_or_init(|| Arc::new(pool));
+        let (end, _stuck) = hang(pool);
+        assert!(told.recv().unwrap());
+        drop(end);
+        pool.shutdown(true, false).unwrap();
+    });
+}
