@@ -68,7 +68,7 @@ fn check(options: Options) -> Result<bool, Box<dyn Error>> {
                 println!("a site of its own, with {} broken links", site.broken());
             }
             let served = Served::start(site)?;
-            (served.url.clone(), Duration::from_millis(500), Some(served))
+            (served.url.clone(), Duration::from_secs(1), Some(served))
         }
     };
     let crawl = Rc::new(Crawl {

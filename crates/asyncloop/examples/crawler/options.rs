@@ -12,7 +12,7 @@ crawler [URL] [options]: checks the links of a site; without a URL, of one of it
 
   --parse on-loop|threads|processes   where pages are parsed (threads)
   --concurrency N      how many requests at once (8)
-  --timeout SECONDS    how long one may take (10; the own site: 0.5)
+  --timeout SECONDS    how long one may take (10; the own site: 1)
   --delay SECONDS      how long to wait between two requests' beginnings (0)
   --limit N            how many pages at most (10000)
   --max-size BYTES     how large one may be (67108864)
