@@ -253,6 +253,21 @@ mod played {
 
     use rustix::process::{Pid, Signal, kill_process};
 
+    /// This very program. Where whoever started the tests ignores Ctrl-C, as shells do for what they start in the
+    /// background, it is told not to.
+    fn this_program() -> Command {
+        let program = std::env::current_exe().unwrap();
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        if ignored.is_none_or(|mask| mask & 1 << (Signal::INT.as_raw() - 1) == 0) {
+            return Command::new(program);
+        }
+        let mut env = Command::new("env");
+        env.arg("--default-signal=INT").arg(program);
+        env
+    }
+
     pub(crate) struct Played {
         role: &'static str,
         child: Child,
@@ -261,7 +276,7 @@ mod played {
 
     impl Played {
         pub(crate) fn new(role: &'static str) -> Played {
-            let mut child = Command::new(std::env::current_exe().unwrap())
+            let mut child = this_program()
                 .arg(role)
                 .stdout(Stdio::piped())
                 .spawn()
