@@ -268,12 +268,13 @@ impl Manager {
         let died = WorkerDied::new(pid, status, phase, function, cause);
         tracing::warn!(%died, "a worker process died");
         let breaks = self.shared.settings.break_on_worker_death;
+        let mut lost = None;
         if let Some(job) = job {
             if job.owed.is_cancelled() {
                 return;
             }
             let died = died.clone();
-            let lost = if breaks {
+            lost = if breaks {
                 let cause = BreakCause::WorkerDied(died);
                 let broken = BrokenProcessPool::new(cause);
                 Some((job, JobError::Broken(broken)))
@@ -283,14 +284,15 @@ impl Manager {
             } else {
                 Some((job, JobError::WorkerDied(died)))
             };
-            if let Some((job, error)) = lost {
-                job.owed.complete(Err(error));
-            }
         }
         if phase == WorkerPhase::Starting {
             self.start_failed(link.stage(), died);
         } else if breaks {
             self.give_up(BreakCause::WorkerDied(died));
+        }
+        // Last: whoever hears that the pool is broken finds it so.
+        if let Some((job, error)) = lost {
+            job.owed.complete(Err(error));
         }
     }
 
