@@ -5,6 +5,7 @@ fn main() {}
 
 #[cfg(unix)]
 fn main() {
+    whole::hear_interrupts();
     whole::signals_keep_their_order();
     whole::none_is_lost_however_many_there_are();
     whole::an_interrupt_calls_back_once();
@@ -29,6 +30,12 @@ mod whole {
     fn raise(signal: Signal) {
         // SAFETY: each has a handler that does only what handlers may, or is meant to end this process.
         assert_eq!(unsafe { libc::raise(signal.number()) }, 0);
+    }
+
+    /// What a shell starts in the background ignores Ctrl-C, and so would these tests.
+    pub(crate) fn hear_interrupts() {
+        // SAFETY: the program has one thread yet, and nobody else's handler is replaced.
+        unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
     }
 
     fn stop() {
