@@ -1,8 +1,13 @@
-//! `examples`: the release examples, and the seed programs among them held to their contracts.
+//! `examples`: the release examples; those that end by themselves are run, and the seed programs held to their contracts.
+
+use std::time::Duration;
 
 use crate::command;
 use crate::step::{Step, passed_with, skipped};
 use crate::workspace::Workspace;
+
+/// Programs that take seconds, and say by their status whether all went well.
+const PROGRAMS: [&str; 1] = ["remote_engine"];
 
 /// Builds the examples for release and runs the seed programs: their times are what a user sees.
 pub(crate) fn run(workspace: &Workspace) -> Step {
@@ -14,6 +19,20 @@ pub(crate) fn run(workspace: &Workspace) -> Step {
         "--all-features",
     ];
     command::cargo(workspace, build).run()?;
+    for program in PROGRAMS {
+        let run = [
+            "run",
+            "--release",
+            "--package",
+            "asyncloop",
+            "--all-features",
+            "--example",
+            program,
+        ];
+        command::cargo(workspace, run)
+            .limit(Duration::from_secs(120))
+            .run()?;
+    }
     let test = [
         "test",
         "--release",
@@ -24,7 +43,7 @@ pub(crate) fn run(workspace: &Workspace) -> Step {
     ];
     command::cargo(workspace, test).run()?;
     match seed_programs(workspace) {
-        0 => skipped("the examples are built; no seed program is among them"),
+        0 => skipped("the examples are built and run; no seed program is among them"),
         count => passed_with(format!("{count} seed programs keep their contracts")),
     }
 }

@@ -35,7 +35,7 @@ const VERBS: [(&str, &str); 16] = [
     ),
     (
         "examples",
-        "Builds the examples for release and holds the seed programs to their contracts.",
+        "Builds the examples for release, runs some, and holds the seed programs to their contracts.",
     ),
     (
         "conformance",

@@ -22,7 +22,9 @@
 //! Work that waits (files, a blocking library) belongs in a *[`ThreadPoolExecutor`]*, work that
 //! computes in a *[`CpuPool`]*. Work that may crash, or that must be stopped from outside, belongs
 //! in a process of its own: a `ProcessPoolExecutor` (feature `process`, on by default, Unix) runs
-//! functions that were declared with `process_fn!`. Somebody else's pool fits in through [`Executor`].
+//! functions that were declared with `process_fn!`. Somebody else's pool, or an engine on other
+//! machines, fits in through [`Executor`]: the example `remote_engine` of `asyncloop` is one in less
+//! than 100 lines.
 //!
 //! On a loop, the outcome is a future to await: [`run_in_executor`](LoopExecutorExt::run_in_executor) with a pool, or with
 //! the loop's own; [`to_thread`] for short.
@@ -83,7 +85,8 @@ pub use crate::map_buffered::MapBuffered;
 pub use crate::on_loop::LoopExecutorExt;
 #[cfg(all(unix, feature = "process"))]
 pub use crate::process::{
-    call::{Call, CallJob},
+    call::Call,
+    call_job::CallJob,
     calls::Calls,
     function::{ProcessFn, call_registered},
     job_error::{BreakCause, BrokenProcessPool, JobError, RemotePanic, WorkerDied, WorkerPhase},

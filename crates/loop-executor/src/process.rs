@@ -6,13 +6,16 @@
 //! the *[worker]* reads it, makes the call and answers.
 
 pub(crate) mod call;
+pub(crate) mod call_job;
 pub(crate) mod calls;
+mod content;
 mod frame;
 pub(crate) mod function;
 pub(crate) mod job_error;
 mod link;
 mod manager;
 pub(crate) mod map;
+mod owed;
 mod pipe;
 pub(crate) mod pool;
 mod remote_panic;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use super::call::Content;
+use super::content::Content;
 use super::function;
 use super::travel::{ArgsLeave, Comes};
 use super::wire::{self, EncodeError, Failure};

@@ -7,8 +7,8 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::call::Owed;
 use super::frame;
+use super::owed::Owed;
 use super::settings::Settings;
 use super::wire;
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, now, wait_while};
