@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use crate::AsyncFd;
-use crate::stream::private::Sealed;
+use crate::stream_socket::private::Sealed;
 
 /// What a [`Datagram`] needs from the socket of the standard library in it. Nobody else implements it.
 pub trait DatagramSocket: AsFd + Sized + Sealed {

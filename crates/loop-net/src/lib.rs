@@ -84,7 +84,10 @@ mod start_server;
 mod stream;
 mod stream_options;
 mod stream_poll;
+mod stream_read;
 mod stream_reader;
+mod stream_socket;
+mod stream_write;
 mod stream_writer;
 mod tcp;
 #[cfg(feature = "tls")]
@@ -119,9 +122,10 @@ pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf
 pub use start_server::{
     ClientConnected, ClientOutcome, StartServer, start_server, start_unix_server,
 };
-pub use stream::{Stream, StreamSocket};
+pub use stream::Stream;
 pub use stream_options::{StreamOptions, streams_over};
 pub use stream_reader::StreamReader;
+pub use stream_socket::StreamSocket;
 pub use stream_writer::{ExtraInfo, StreamWriter};
 pub use tcp::{TcpListener, TcpOptions, TcpStream};
 #[cfg(feature = "tls")]

@@ -10,7 +10,7 @@ use loop_core::{ExceptionContext, get_running_loop};
 use loop_tasks::sleep;
 use rustix::io::Errno;
 
-use crate::stream::private::Sealed;
+use crate::stream_socket::private::Sealed;
 use crate::{AsyncFd, Stream, StreamSocket};
 
 /// Out of descriptors or memory, accepting pauses for so long: whoever waits in the backlog stays there.

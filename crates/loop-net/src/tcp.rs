@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
-use crate::stream::private::Sealed;
+use crate::stream_socket::private::Sealed;
 use crate::{Listener, ListenerSocket, Stream, StreamSocket};
 
 /// A TCP connection.

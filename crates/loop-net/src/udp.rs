@@ -4,7 +4,7 @@ use std::io;
 use std::net::{self, SocketAddr};
 
 use crate::datagram::{Datagram, DatagramSocket};
-use crate::stream::private::Sealed;
+use crate::stream_socket::private::Sealed;
 
 /// A UDP socket.
 ///

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::datagram::{Datagram, DatagramSocket};
-use crate::stream::private::Sealed;
+use crate::stream_socket::private::Sealed;
 use crate::{Listener, ListenerSocket, Stream, StreamSocket};
 
 /// A connection to another process of the same machine.

@@ -1,9 +1,8 @@
-//! hyper's server and client on this loop, against each other and against `curl`.
+//! hyper's server and client on this loop, against each other. Against others: `others/`.
 
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,7 +12,6 @@ use hyper::rt::{Executor, Timer};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use loop_core::EventLoop;
-use loop_executor::to_thread;
 use loop_net::{HyperExecutor, HyperTimer, TcpListener, TcpStream};
 use loop_tasks::{LoopExt, Task, create_task, timeout, yield_now};
 
@@ -87,44 +85,6 @@ fn many_clients_get_their_own_bodies_back() {
             client.await.unwrap();
         }
         assert_eq!(served.get(), 200);
-        serving.cancel();
-    });
-}
-
-/// A client that nobody here wrote, if it is installed.
-#[test]
-fn curl_is_served() {
-    if Command::new("curl")
-        .arg("--version")
-        .stdout(Stdio::null())
-        .status()
-        .is_err()
-    {
-        eprintln!("skipped: curl is not installed");
-        return;
-    }
-    run(async {
-        let (address, served, serving) = start();
-        let output = to_thread(move || {
-            Command::new("curl")
-                .args([
-                    "--silent",
-                    "--show-error",
-                    "--noproxy",
-                    "*",
-                    "--data",
-                    "body",
-                ])
-                .args([
-                    format!("http://{address}/a?b"),
-                    format!("http://{address}/c"),
-                ])
-                .output()
-        });
-        let output = output.await.unwrap().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "/abody/cbody");
-        assert_eq!(served.get(), 2);
         serving.cancel();
     });
 }
