@@ -51,7 +51,7 @@ const VERBS: [(&str, &str); 16] = [
     ),
     (
         "bench",
-        "Runs the benchmarks; what follows is theirs (--help names it). Not in test-all.",
+        "Runs the benchmarks; what follows is theirs (--help), but `--check` checks them. Not in test-all.",
     ),
     (
         "demo",

@@ -11,21 +11,27 @@ use crate::workloads::{self, Scale};
 /// The argument that makes this program a child.
 pub(crate) const ARGUMENT: &str = "--child";
 
-/// No measurement takes half of this; the twentieth part has a part of it.
+/// No measurement of all the work takes half of this. A part of the work has a part of it, but no less than
+/// [`LEAST`].
 const LIMIT: Duration = Duration::from_secs(60);
-const QUICK_LIMIT: Duration = Duration::from_secs(4);
+const LEAST: Duration = Duration::from_secs(4);
 
-/// Measures in a new process, which says nothing but its figures.
-pub(crate) fn measure(engine: &str, workload: &str, scale: Scale) -> Result<Vec<Metric>, String> {
+/// Measures in a new process, which says nothing but its figures. `None`: it took longer than the time `left`.
+pub(crate) fn measure(
+    engine: &str,
+    workload: &str,
+    scale: Scale,
+    left: Duration,
+) -> Result<Option<Vec<Metric>>, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut command = Command::new(program);
     command.args([ARGUMENT, engine, workload]);
-    command.args(scale.quick.then_some("--quick"));
+    command.args(["--part", &scale.part.to_string()]);
     command.args(scale.listen.then_some("--listen"));
     command.stdout(Stdio::piped());
     // Some engines, ours among them, tell of the tasks that are left at the end.
     command.stderr(Stdio::null());
-    let limit = if scale.quick { QUICK_LIMIT } else { LIMIT };
+    let limit = (LIMIT / u32::try_from(scale.part).unwrap_or(u32::MAX)).max(LEAST);
     let mut child = command.spawn().map_err(|error| error.to_string())?;
     let watch = Stopwatch::start();
     while child
@@ -33,10 +39,13 @@ pub(crate) fn measure(engine: &str, workload: &str, scale: Scale) -> Result<Vec<
         .map_err(|error| error.to_string())?
         .is_none()
     {
-        if watch.elapsed() > limit {
+        if watch.elapsed() > limit.min(left) {
             let _ = child.kill();
             let _ = child.wait();
-            return Err(format!("killed after {} s", limit.as_secs()));
+            if left < limit {
+                return Ok(None);
+            }
+            return Err(format!("killed after {:.1} s", limit.as_secs_f64()));
         }
         std::thread::park_timeout(Duration::from_millis(2));
     }
@@ -48,7 +57,7 @@ pub(crate) fn measure(engine: &str, workload: &str, scale: Scale) -> Result<Vec<
         return Err(format!("{}; to see why: {again}", output.status));
     }
     let text = String::from_utf8_lossy(&output.stdout);
-    text.lines().map(parse).collect()
+    text.lines().map(parse).collect::<Result<_, _>>().map(Some)
 }
 
 /// Prints what [`measure`] reads.

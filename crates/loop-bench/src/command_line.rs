@@ -1,6 +1,8 @@
 //! The command line.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lexopt::prelude::*;
 
@@ -38,15 +40,23 @@ pub(crate) struct Options {
     /// Only these engines; none: all.
     pub(crate) engines: Vec<String>,
     pub(crate) rounds: usize,
+    /// When to come to an end, whatever has been measured by then.
+    pub(crate) within: Option<Duration>,
     pub(crate) scale: Scale,
     /// Where every figure goes.
     pub(crate) csv: PathBuf,
 }
 
+/// How much of the work a look does, and how long it may take.
+const QUICK_PART: usize = 20;
+const QUICK: Duration = Duration::from_secs(60);
+
 const HELP: &str = "\
 Measures this library beside its peers.
 
-  --quick            one round, a twentieth of the work: a look that takes less than a minute
+  --quick            a look: --part 20 --rounds 1 --within 60, unless another of the three is given
+  --part N           the Nth part of the work (1: all of it)
+  --within SECONDS   ends by then: what has no turn before is left out; each workload gets its share of the time
   --workload NAME    only workloads whose names start so (w1, w4.stream); may be given again
   --engine NAME      only this engine; may be given again
   --rounds N         rounds, in each of which every engine has its turn (5)
@@ -61,19 +71,28 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
     let mut options = Options {
         workloads: Vec::new(),
         engines: Vec::new(),
-        rounds: 0,
-        scale: Scale::default(),
+        rounds: 5,
+        within: None,
+        scale: Scale {
+            part: 1,
+            listen: false,
+        },
         csv: PathBuf::from("target/bench.csv"),
     };
-    let (mut child, mut count, mut accept) = (None, false, false);
+    let (mut child, mut count, mut accept, mut quick) = (None, false, false, false);
+    let (mut part, mut rounds) = (None, None);
     while let Some(argument) = parser.next()? {
         match argument {
             Long("child") => child = Some((parser.value()?.string()?, parser.value()?.string()?)),
-            Long("quick") => options.scale.quick = true,
+            Long("quick") => quick = true,
+            Long("part") => part = Some(parser.value()?.parse::<NonZeroUsize>()?),
+            Long("within") => {
+                options.within = Some(Duration::from_secs(parser.value()?.parse()?));
+            }
             Long("listen") => options.scale.listen = true,
             Long("workload") => options.workloads.push(parser.value()?.string()?),
             Long("engine") => options.engines.push(parser.value()?.string()?),
-            Long("rounds") => options.rounds = parser.value()?.parse()?,
+            Long("rounds") => rounds = Some(parser.value()?.parse::<NonZeroUsize>()?),
             Long("csv") => options.csv = parser.value()?.into(),
             Long("count") => count = true,
             Long("accept") => accept = true,
@@ -89,6 +108,13 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
             other => return Err(other.unexpected()),
         }
     }
+    if quick {
+        options.scale.part = QUICK_PART;
+        options.rounds = 1;
+        options.within = options.within.or(Some(QUICK));
+    }
+    options.scale.part = part.map_or(options.scale.part, NonZeroUsize::get);
+    options.rounds = rounds.map_or(options.rounds, NonZeroUsize::get);
     if let Some((engine, workload)) = child {
         let scale = options.scale;
         return Ok(Command::Child {
@@ -100,9 +126,6 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
     if count {
         let only = options.workloads;
         return Ok(Command::Count { accept, only });
-    }
-    if options.rounds == 0 {
-        options.rounds = if options.scale.quick { 1 } else { 5 };
     }
     Ok(Command::Run(options))
 }

@@ -24,6 +24,8 @@ pub(crate) enum Feature {
     /// A pool for functions that block.
     Blocking,
     Net,
+    /// What hyper needs: its traits for the engine's sockets.
+    Http,
 }
 
 /// Sends into a queue of the loop's own thread, which is never full.
@@ -155,6 +157,15 @@ pub(crate) trait Engine: Clone + 'static {
 
     /// Accepts so many connections and echoes on each until its peer is done; returns when all are.
     fn serve(
+        &self,
+        _listener: TcpListener,
+        _connections: usize,
+    ) -> impl Future<Output = ()> + 'static {
+        absent::<std::future::Pending<()>>()
+    }
+
+    /// Accepts so many connections and answers HTTP on each until its peer is done; returns when all are.
+    fn serve_http(
         &self,
         _listener: TcpListener,
         _connections: usize,

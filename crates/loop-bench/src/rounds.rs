@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::time::Duration;
 
 use crate::child;
 use crate::command_line::Options;
 use crate::engine::Engine;
 use crate::engines::{self, OURS, Visitor};
-use crate::measure::Metric;
+use crate::measure::{Metric, Stopwatch};
 use crate::table::{Sample, Table};
 use crate::workloads;
 
@@ -84,22 +85,30 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         }
     }
     engines.retain(|engine| engine.missing.is_none());
-    let mut table = Table::default();
-    let mut failures = Vec::new();
-    for (workload, _) in descriptions() {
+    let (mut table, mut failures, mut left_out) = (Table::default(), Vec::new(), 0);
+    let mut workloads: Vec<&str> = descriptions().into_iter().map(|(name, _)| name).collect();
+    workloads.retain(|workload| {
         let starts = |prefix: &String| workload.starts_with(prefix.as_str());
-        if !options.workloads.is_empty() && !options.workloads.iter().any(starts) {
-            continue;
-        }
+        options.workloads.is_empty() || options.workloads.iter().any(starts)
+    });
+    let time = Time::start(options.within);
+    for (number, &workload) in workloads.iter().enumerate() {
+        let share = time.share(workloads.len() - number);
         eprint!("{workload}:");
         for round in 0..options.rounds {
             for engine in &engines {
                 if !engine.workloads.contains(&workload) {
                     continue;
                 }
+                let left = share.left();
+                if left.is_zero() {
+                    left_out += 1;
+                    continue;
+                }
                 eprint!(" {}", engine.name);
-                match child::measure(engine.name, workload, options.scale) {
-                    Ok(metrics) => record(&mut table, engine.name, round, metrics),
+                match child::measure(engine.name, workload, options.scale, left) {
+                    Ok(Some(metrics)) => record(&mut table, engine.name, round, metrics),
+                    Ok(None) => left_out += 1,
                     Err(error) => {
                         let failure = format!("{workload} on {}: {error}", engine.name);
                         eprint!(" (failed)");
@@ -111,6 +120,9 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         eprintln!();
     }
     println!("{}", table.render());
+    if left_out > 0 {
+        eprintln!("{left_out} measurements were left out, for want of time");
+    }
     write_csv(&table, options).map_err(|error| format!("{}: {error}", options.csv.display()))?;
     if failures.is_empty() {
         return Ok(());
@@ -123,6 +135,35 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     match failures.iter().filter(ours).count() {
         0 => Ok(()),
         count => Err(format!("{count} measurements of {OURS} failed")),
+    }
+}
+
+/// The time that there is.
+struct Time {
+    watch: Stopwatch,
+    /// `None`: no end of it.
+    limit: Option<Duration>,
+}
+
+impl Time {
+    fn start(limit: Option<Duration>) -> Time {
+        Time {
+            watch: Stopwatch::start(),
+            limit,
+        }
+    }
+
+    fn left(&self) -> Duration {
+        match self.limit {
+            Some(limit) => limit.saturating_sub(self.watch.elapsed()),
+            None => Duration::MAX,
+        }
+    }
+
+    /// What is left, among so many.
+    fn share(&self, among: usize) -> Time {
+        let among = u32::try_from(among).unwrap_or(u32::MAX);
+        Time::start(self.limit.map(|_| self.left() / among))
     }
 }
 
@@ -148,4 +189,18 @@ fn write_csv(table: &Table, options: &Options) -> std::io::Result<()> {
     file.write_all(table.csv().as_bytes())?;
     eprintln!("every figure: {}", options.csv.display());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_is_shared_among_what_is_to_come() {
+        let time = Time::start(Some(Duration::from_secs(6_000)));
+        assert!(time.share(3).left() <= Duration::from_secs(2_000));
+        assert!(time.share(3).left() > Duration::from_secs(1_000));
+        assert_eq!(Time::start(None).share(3).left(), Duration::MAX);
+        assert!(Time::start(Some(Duration::ZERO)).share(1).left().is_zero());
+    }
 }

@@ -3,7 +3,9 @@
 mod blocking;
 mod callbacks;
 mod channels;
+mod clients;
 mod combinators;
+mod http;
 mod idle;
 mod memory;
 mod precision;
@@ -17,20 +19,21 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use crate::engine::{Engine, Feature};
 use crate::measure::Metric;
+pub(crate) use http::{PAGE, serve_connection};
 
 /// How much of it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Scale {
-    /// A look, not a measurement.
-    pub(crate) quick: bool,
+    /// Which part of the work: 1 is all of it, 20 the twentieth part.
+    pub(crate) part: usize,
     /// With a listening socket on the loop: what polling costs is seen.
     pub(crate) listen: bool,
 }
 
 impl Scale {
-    /// `full`, or the twentieth part of it.
+    /// The part of `full` that is wanted.
     pub(crate) fn count(self, full: usize) -> usize {
-        if self.quick { (full / 20).max(1) } else { full }
+        (full / self.part).max(1)
     }
 }
 
@@ -61,6 +64,7 @@ pub(crate) fn all<E: Engine>() -> Vec<Workload> {
         blocking::workloads::<E>(),
         combinators::workloads::<E>(),
         tcp::workloads::<E>(),
+        http::workloads::<E>(),
         memory::workloads::<E>(),
         precision::workloads::<E>(),
         idle::workloads::<E>(),

@@ -16,7 +16,7 @@ use crate::present::Present;
 use crate::raw::RawJob;
 use crate::ready::ReadyQueue;
 use crate::runtime::Installed;
-use crate::shared::Shared;
+use crate::shared::{Message, Shared};
 use crate::sys;
 
 /// Where a loop is in its life.
@@ -41,6 +41,8 @@ pub(crate) struct Core {
     pub(crate) timers: RefCell<TimerQueue<RawJob>>,
     /// Made when the first descriptor is registered: a loop without any parks its thread instead.
     pub(crate) io: RefCell<Option<IoRegistry>>,
+    /// Where what other threads sent is on its way from the mailbox to the ready queue; empty in between.
+    pub(crate) inbox: Cell<Vec<Message>>,
     /// Iterations since the poller was last looked at, and when that was.
     pub(crate) unpolled: Cell<u32>,
     pub(crate) polled_at: Cell<Nanos>,
@@ -83,6 +85,7 @@ impl Core {
             ready: RefCell::default(),
             timers: RefCell::default(),
             io: RefCell::default(),
+            inbox: Cell::default(),
             unpolled: Cell::new(0),
             polled_at: Cell::new(now),
             poll_every_iteration: config.poll_every_iteration,

@@ -232,7 +232,12 @@ impl EventLoop {
     fn collect(&self) {
         let core = self.core();
         self.deliver_io();
-        core.shared.mailbox.take(|message| self.deliver(message));
+        if core.shared.mailbox.is_notified() {
+            let mut batch = core.inbox.take();
+            core.shared.mailbox.take(&mut batch);
+            batch.drain(..).for_each(|message| self.deliver(message));
+            core.inbox.set(batch);
+        }
         if core.timers.borrow().is_empty() {
             return;
         }

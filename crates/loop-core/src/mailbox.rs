@@ -6,24 +6,27 @@
 //! - *No lost message*: a message that was accepted is taken out before [`Mailbox::close`] returns; one that comes
 //!   later is refused and handed back.
 //!
+//! # The box
+//! A list behind a lock: a poster adds to it, the loop takes all of it at once, and neither does anything else while
+//! it holds the lock. So a message costs a poster two atomic read-modify-writes, those of the lock, and the loop
+//! none but for the first of a batch. (A queue without locks costs two a message on either side, and needs three more to
+//! say that there is a message and that nobody is inside any more.) "Closed" is a flag of the list: whoever finds it
+//! unset under the lock is heard.
+//!
 //! # The signal
 //! ```text
-//!            post                    post: the poster wakes the loop
+//!         the first post          the first post: the poster wakes the loop
 //!   IDLE ----------> NOTIFIED <---------------------------------- ASLEEP
 //!     ^                 |                                           ^ |
 //!     +----- take ------+        doze (only from IDLE)              | |
 //!     +-------------------------------------------------------------+ |
 //!     +----------------------------- rouse ---------------------------+
 //! ```
-//! A poster pushes first and signals afterwards, with a read-modify-write. The loop clears the signal first and
-//! pops afterwards, also with one. Whichever of the two comes second in the signal's own order sees the other's
-//! half: either the poster finds `IDLE` and leaves `NOTIFIED` behind, which the loop looks at before it sleeps, or
-//! the loop's clearing has read the poster's `NOTIFIED`, and then its pops see the push.
-//!
-//! # The gate
-//! A counter of posts under way, with the lowest bit saying "closed". A poster enters (+2) and looks at the bit it
-//! got back; the loop sets the bit, waits until nobody is inside, and only then empties the queue for the last time.
-
+//! It says what the loop may know without the lock: `NOTIFIED` exactly while messages lie there. Both change together
+//! under the lock; so a poster who finds messages need not say anything. `IDLE` and `ASLEEP` both mean "empty": the
+//! loop moves between them without the lock, and a first post, which is a read-modify-write, learns which it was.
+//! Either it finds `IDLE` and leaves `NOTIFIED` behind, at which the loop's falling asleep fails, or it finds
+//! `ASLEEP` and wakes the loop.
 //!
 //! # Attendance
 //! A loop that is not being run does not look, so the first message of a burst is the business of whoever runs the
@@ -33,21 +36,23 @@
 //!
 //! `tests/loom_mailbox.rs` holds all of this to every interleaving, and to mutants that break one rule each.
 
-use crate::sync::{AtomicBool, AtomicU8, AtomicUsize, Ordering, SegQueue, fence, yield_now};
+use crate::sync::{AtomicBool, AtomicU8, Mutex, MutexGuard, Ordering, PoisonError, fence};
 
 const IDLE: u8 = 0;
 const NOTIFIED: u8 = 1;
 const ASLEEP: u8 = 2;
 
-const CLOSED: usize = 1;
-const POSTER: usize = 2;
+/// The list keeps room for so many messages; room for more is given back once it is not needed.
+const KEPT: usize = 1024;
 
 /// Messages on their way to a loop.
 #[derive(Debug)]
 pub(crate) struct Mailbox<M> {
-    queue: SegQueue<M>,
+    messages: Mutex<Vec<M>>,
+    /// Changes to and from `NOTIFIED` under the lock of the messages.
     signal: AtomicU8,
-    gate: AtomicUsize,
+    /// Set under the lock of the messages.
+    closed: AtomicBool,
     attended: AtomicBool,
 }
 
@@ -63,79 +68,91 @@ pub(crate) enum Posted {
     Asleep,
 }
 
-/// Somebody who is between the gate and the box: as long as there is one, the mailbox does not finish closing.
+/// Somebody whose message will be accepted. Nobody else can post, nor the mailbox close, before this is gone: between
+/// entering and posting nothing is done that could wait, or run foreign code.
 #[derive(Debug)]
-pub(crate) struct Poster<'a, M>(&'a Mailbox<M>);
+pub(crate) struct Poster<'a, M> {
+    mailbox: &'a Mailbox<M>,
+    messages: MutexGuard<'a, Vec<M>>,
+}
 
 impl<M> Poster<'_, M> {
     /// Leaves a message.
     #[inline]
-    pub(crate) fn post(self, message: M) -> Posted {
-        self.0.queue.push(message);
-        let before = self.0.signal.swap(NOTIFIED, Ordering::AcqRel);
-        match before {
-            IDLE => Posted::First,
-            NOTIFIED => Posted::Behind,
-            _ => Posted::Asleep,
+    pub(crate) fn post(mut self, message: M) -> Posted {
+        let is_first = self.messages.is_empty();
+        self.messages.push(message);
+        if !is_first {
+            return Posted::Behind;
         }
-    }
-}
-
-impl<M> Drop for Poster<'_, M> {
-    #[inline]
-    fn drop(&mut self) {
-        // Release: whoever sees the gate empty also sees the push.
-        self.0.gate.fetch_sub(POSTER, Ordering::Release);
+        // Relaxed, as all that is done to the signal: what goes with it is behind the lock.
+        match self.mailbox.signal.swap(NOTIFIED, Ordering::Relaxed) {
+            ASLEEP => Posted::Asleep,
+            _ => Posted::First,
+        }
     }
 }
 
 impl<M> Mailbox<M> {
     pub(crate) fn new() -> Self {
         Mailbox {
-            queue: SegQueue::new(),
+            messages: Mutex::new(Vec::new()),
             signal: AtomicU8::new(IDLE),
-            gate: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
             attended: AtomicBool::new(false),
         }
+    }
+
+    /// Nothing that could panic half-way is done under the lock.
+    #[inline]
+    fn lock(&self) -> MutexGuard<'_, Vec<M>> {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Enters, to leave a message. `None`: the mailbox is closed.
     #[inline]
     pub(crate) fn enter(&self) -> Option<Poster<'_, M>> {
-        // Acquire pairs with the Release in `close`, so that a refused poster also sees what the closer did before.
-        let poster = Poster(self);
-        if self.gate.fetch_add(POSTER, Ordering::Acquire) & CLOSED != 0 {
+        let messages = self.lock();
+        if self.closed.load(Ordering::Relaxed) {
             return None;
         }
-        Some(poster)
+        Some(Poster {
+            mailbox: self,
+            messages,
+        })
     }
 
-    /// Whether messages may be waiting: what a loop looks at in every iteration.
+    /// Whether messages are waiting: what a loop looks at in every iteration.
     #[inline]
     pub(crate) fn is_notified(&self) -> bool {
         self.signal.load(Ordering::Relaxed) == NOTIFIED
     }
 
-    /// Takes what lies there now and gives it to `deliver`, oldest first.
+    /// Takes what lies there now, oldest first, into `batch`, which is empty and leaves its room for what comes next.
     ///
     /// What is posted meanwhile waits for the next call, or many fast posters would keep the loop here for ever.
-    pub(crate) fn take(&self, mut deliver: impl FnMut(M)) {
-        if !self.is_notified() {
-            return;
+    #[inline]
+    pub(crate) fn take(&self, batch: &mut Vec<M>) {
+        if self.is_notified() {
+            self.take_all(batch);
         }
-        self.signal.swap(IDLE, Ordering::AcqRel);
-        for _ in 0..self.queue.len() {
-            match self.queue.pop() {
-                Some(message) => deliver(message),
-                None => break,
-            }
+    }
+
+    #[cold]
+    fn take_all(&self, batch: &mut Vec<M>) {
+        let mut messages = self.lock();
+        std::mem::swap(&mut *messages, batch);
+        self.signal.store(IDLE, Ordering::Relaxed);
+        drop(messages);
+        if batch.capacity() > KEPT && batch.len() < batch.capacity() / 4 {
+            batch.shrink_to(KEPT); // there has been a burst, and it is over
         }
     }
 
     /// Announces that the loop is about to sleep. `false`: a message has come, so it must not.
     pub(crate) fn doze(&self) -> bool {
         self.signal
-            .compare_exchange(IDLE, ASLEEP, Ordering::AcqRel, Ordering::Acquire)
+            .compare_exchange(IDLE, ASLEEP, Ordering::Relaxed, Ordering::Relaxed)
             .is_ok()
     }
 
@@ -144,21 +161,18 @@ impl<M> Mailbox<M> {
         // Failure means that a poster was faster and has left NOTIFIED, which `take` wants to see.
         let _ = self
             .signal
-            .compare_exchange(ASLEEP, IDLE, Ordering::AcqRel, Ordering::Acquire);
+            .compare_exchange(ASLEEP, IDLE, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// Refuses every later message and gives the accepted ones to `deliver`.
-    pub(crate) fn close(&self, mut deliver: impl FnMut(M)) {
-        // AcqRel: what this thread did before is visible to the refused, and what posters did is visible here.
-        let mut gate = self.gate.fetch_or(CLOSED, Ordering::AcqRel);
-        while gate & !CLOSED != 0 {
-            // A poster is between two instructions of `post`; it runs no foreign code there.
-            yield_now();
-            gate = self.gate.load(Ordering::Acquire);
-        }
-        while let Some(message) = self.queue.pop() {
-            deliver(message);
-        }
+    pub(crate) fn close(&self, deliver: impl FnMut(M)) {
+        let mut messages = self.lock();
+        // Release, for those who only ask.
+        self.closed.store(true, Ordering::Release);
+        self.signal.store(IDLE, Ordering::Relaxed);
+        let last = std::mem::take(&mut *messages);
+        drop(messages);
+        last.into_iter().for_each(deliver);
     }
 
     /// Says whether somebody is running the loop. After `false`, ask whether it [`is_unattended`].
@@ -181,6 +195,6 @@ impl<M> Mailbox<M> {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.gate.load(Ordering::Acquire) & CLOSED != 0
+        self.closed.load(Ordering::Acquire)
     }
 }

@@ -118,19 +118,26 @@ impl<J: Job> Boxed<J> {
 impl RawJob {
     #[inline]
     pub(crate) fn new<J: Job>(job: J) -> RawJob {
+        if const { !fits::<J>() } {
+            return RawJob::from_box(Box::new(job));
+        }
         let mut words = Words::uninit();
-        let vtable = if const { fits::<J>() } {
-            // SAFETY: `fits` checked size and alignment; the words are ours and hold nothing yet.
-            unsafe { words.as_mut_ptr().cast::<J>().write(job) };
-            const { &Inline::<J>::VTABLE }
-        } else {
-            let boxed = Box::new(job);
-            // SAFETY: a Box of a sized type is one word, aligned as one.
-            unsafe { words.as_mut_ptr().cast::<Box<J>>().write(boxed) };
-            const { &Boxed::<J>::VTABLE }
-        };
+        // SAFETY: `fits` checked size and alignment; the words are ours and hold nothing yet.
+        unsafe { words.as_mut_ptr().cast::<J>().write(job) };
         RawJob {
-            vtable,
+            vtable: const { &Inline::<J>::VTABLE },
+            words,
+            not_send: PhantomData,
+        }
+    }
+
+    #[inline]
+    fn from_box<J: Job>(job: Box<J>) -> RawJob {
+        let mut words = Words::uninit();
+        // SAFETY: a Box of a sized type is one word, aligned as one; the words are ours and hold nothing yet.
+        unsafe { words.as_mut_ptr().cast::<Box<J>>().write(job) };
+        RawJob {
+            vtable: const { &Boxed::<J>::VTABLE },
             words,
             not_send: PhantomData,
         }
@@ -183,12 +190,22 @@ impl fmt::Debug for RawJob {
 #[derive(Debug)]
 pub(crate) struct SendJob(RawJob);
 
-// SAFETY: the only constructor demands that the job is Send, and a SendJob gives no shared access to it.
+// SAFETY: both constructors demand that the job is Send, and a SendJob gives no shared access to it.
 unsafe impl Send for SendJob {}
 
 impl SendJob {
     pub(crate) fn new<J: Job + Send>(job: J) -> SendJob {
         SendJob(RawJob::new(job))
+    }
+
+    /// As [`new`](SendJob::new), for a job that has its allocation already.
+    pub(crate) fn from_box<J: Job + Send>(job: Box<J>) -> SendJob {
+        SendJob(RawJob::from_box(job))
+    }
+
+    /// Whether a job needs no allocation.
+    pub(crate) const fn fits<J>() -> bool {
+        fits::<J>()
     }
 
     pub(crate) fn into_inner(self) -> RawJob {

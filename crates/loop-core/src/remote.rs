@@ -11,8 +11,7 @@ use crate::EventLoop;
 use crate::clock::{Clock, system_now};
 use crate::current::{get_running_loop, with_bound, with_running};
 use crate::error::LoopClosed;
-use crate::mailbox::Poster;
-use crate::raw::{Call, Job, SendJob};
+use crate::raw::{Call, Job, RawJob, SendJob};
 use crate::shared::{Message, Shared, WakeHook};
 
 /// All that another thread may hold of a loop.
@@ -83,13 +82,24 @@ impl LoopHandle {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn post<J: Job + Send>(&self, job: J) -> Result<(), LoopClosed<J>> {
-        match self.0.mailbox.enter() {
-            None => Err(LoopClosed(job)),
-            Some(poster) => {
-                self.post_as(poster, SendJob::new(job));
-                Ok(())
-            }
+        let Err(job) = self.post_here(job) else {
+            return Ok(());
+        };
+        // What allocates does so before it enters: others wait at the door.
+        if const { SendJob::fits::<J>() } {
+            let Some(poster) = self.0.mailbox.enter() else {
+                return Err(LoopClosed(job));
+            };
+            self.0.post_as(poster, Message::Call(SendJob::new(job)));
+        } else {
+            let job = Box::new(job);
+            let Some(poster) = self.0.mailbox.enter() else {
+                return Err(LoopClosed(*job));
+            };
+            self.0
+                .post_as(poster, Message::Call(SendJob::from_box(job)));
         }
+        Ok(())
     }
 
     /// Stops the loop after the iteration in which it hears of this; wakes it if it sleeps. Does nothing to a
@@ -104,25 +114,24 @@ impl LoopHandle {
         let _ = self.post(Stop);
     }
 
-    /// Leaves a job in the mailbox, or at once in the ready queue if this is the loop's own thread: what is sent from
-    /// there keeps its place among what is scheduled there. Unless messages are waiting, which came first.
-    fn post_as(&self, poster: Poster<'_, Message>, job: SendJob) {
+    /// Schedules a job at once, if this is the loop's own thread: what is sent from there keeps its place among what is
+    /// scheduled there. Unless messages are waiting, which came first. `Err` with the job: it is for the mailbox.
+    fn post_here<J: Job>(&self, job: J) -> Result<(), J> {
+        let mailbox = &self.0.mailbox;
+        if mailbox.is_notified() || mailbox.is_closed() {
+            return Err(job);
+        }
         let mut job = Some(job);
-        // With a hook, somebody else wants to hear of it if nobody is running the loop, which is the mailbox's business.
-        let here = self.0.thread_id() == Some(std::thread::current().id());
-        if here
-            && !self.0.mailbox.is_notified()
-            && (self.is_running() || self.0.hook.get().is_none())
-        {
-            with_bound(self.0.id, |core| {
-                if let Some(job) = job.take() {
-                    core.ready.borrow_mut().push_remote(job.into_inner());
-                }
-            });
-        }
-        if let Some(job) = job {
-            self.0.post_as(poster, Message::Call(job));
-        }
+        with_bound(self.0.id, |core| {
+            // With a hook, somebody else wants to hear of it if nobody is running the loop, which is the mailbox's
+            // business.
+            if (mailbox.is_attended() || self.0.hook.get().is_none())
+                && let Some(job) = job.take()
+            {
+                core.ready.borrow_mut().push_remote(RawJob::new(job));
+            }
+        });
+        job.map_or(Ok(()), Err)
     }
 
     /// Whether the loop is closed. It may be closed a moment later: only the answer of a call is sure.

@@ -9,7 +9,7 @@ use asyncloop::{EventLoop, LoopHandle, Queue};
 
 use crate::engine::{Engine, Feature, LocalReceiver, LocalSender, OneSender, Remote};
 use crate::expect::Expect;
-use crate::workloads::buffer;
+use crate::workloads::{buffer, serve_connection};
 
 #[derive(Clone)]
 pub(crate) struct Asyncloop(EventLoop);
@@ -172,6 +172,25 @@ impl Engine for Asyncloop {
                         stream.write_all(&buffer[..n]).await.expect("it is read");
                     }
                 }));
+            }
+            for task in tasks {
+                task.await.expect("it ends well");
+            }
+        }
+    }
+
+    fn serve_http(
+        &self,
+        listener: TcpListener,
+        connections: usize,
+    ) -> impl Future<Output = ()> + 'static {
+        async move {
+            let listener = asyncloop::net::TcpListener::from_std(listener).expect("it is a socket");
+            let mut tasks = Vec::new();
+            for _ in 0..connections {
+                let (stream, _) = listener.accept().await.expect("a client connects");
+                stream.set_nodelay(true).expect("a socket can");
+                tasks.push(create_task(serve_connection(stream)));
             }
             for task in tasks {
                 task.await.expect("it ends well");

@@ -19,7 +19,7 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::engine::{Engine, Feature, Remote, absent};
-use crate::workloads::buffer;
+use crate::workloads::{PAGE, buffer};
 
 type Callback = Box<dyn FnOnce()>;
 type Function = Box<dyn FnOnce() + Send>;
@@ -91,7 +91,10 @@ impl Engine for Bare {
     type Remote = Handle;
 
     fn supports(feature: Feature) -> bool {
-        matches!(feature, Feature::Callbacks | Feature::Remote | Feature::Net)
+        matches!(
+            feature,
+            Feature::Callbacks | Feature::Remote | Feature::Net | Feature::Http
+        )
     }
 
     fn run<F>(main: impl FnOnce(Self) -> F + 'static) -> F::Output
@@ -163,11 +166,25 @@ impl Engine for Bare {
         listener: TcpListener,
         connections: usize,
     ) -> impl Future<Output = ()> + 'static {
-        async move { echo(&listener, connections) }
+        async move { answer(&listener, connections, None) }
+    }
+
+    /// As [`serve`](Engine::serve), without a look at what is asked.
+    fn serve_http(
+        &self,
+        listener: TcpListener,
+        connections: usize,
+    ) -> impl Future<Output = ()> + 'static {
+        async move {
+            let head = "HTTP/1.1 200 OK\r\ncontent-length: 21\r\n\r\n";
+            let page = format!("{head}{PAGE}");
+            answer(&listener, connections, Some(page.as_bytes()));
+        }
     }
 }
 
-fn echo(listener: &TcpListener, connections: usize) {
+/// Answers everything with `page`, or else with itself.
+fn answer(listener: &TcpListener, connections: usize, page: Option<&[u8]>) {
     let poller = epoll::create(CreateFlags::CLOEXEC).expect("the system gives a poller");
     let mut streams: Vec<Option<TcpStream>> = Vec::new();
     for number in 0..connections {
@@ -195,7 +212,9 @@ fn echo(listener: &TcpListener, connections: usize) {
             loop {
                 match stream.read(&mut buffer) {
                     Ok(n @ 1..) => {
-                        stream.write_all(&buffer[..n]).expect("it is read");
+                        stream
+                            .write_all(page.unwrap_or(&buffer[..n]))
+                            .expect("it is read");
                         if n < buffer.len() {
                             break; // There was no more: what comes now is another event.
                         }

@@ -61,7 +61,7 @@ impl Engine for Calloop {
     fn supports(feature: Feature) -> bool {
         !matches!(
             feature,
-            Feature::Channels | Feature::Blocking | Feature::Net
+            Feature::Channels | Feature::Blocking | Feature::Net | Feature::Http
         )
     }
 

@@ -37,8 +37,9 @@ impl<const URING: bool> Engine for Compio<URING> {
         build(URING).err().map(|error| error.to_string())
     }
 
-    fn supports(_: Feature) -> bool {
-        true
+    fn supports(feature: Feature) -> bool {
+        // The adaptor for hyper is one for another version.
+        feature != Feature::Http
     }
 
     fn run<F>(main: impl FnOnce(Self) -> F + 'static) -> F::Output

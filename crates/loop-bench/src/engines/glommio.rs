@@ -55,8 +55,9 @@ impl Engine for Glommio {
         }
     }
 
-    fn supports(_: Feature) -> bool {
-        true
+    fn supports(feature: Feature) -> bool {
+        // Nobody maintains an adaptor for hyper 1.
+        feature != Feature::Http
     }
 
     fn run<F>(main: impl FnOnce(Self) -> F + 'static) -> F::Output

@@ -42,7 +42,7 @@ impl Engine for LocalPool {
     type Remote = Handle;
 
     fn supports(feature: Feature) -> bool {
-        !matches!(feature, Feature::Timers | Feature::Net)
+        !matches!(feature, Feature::Timers | Feature::Net | Feature::Http)
     }
 
     fn run<F>(main: impl FnOnce(Self) -> F + 'static) -> F::Output

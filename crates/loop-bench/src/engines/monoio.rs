@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use local_sync::{mpsc::unbounded, oneshot};
 use monoio::blocking::DefaultThreadPool;
-use monoio::io::{AsyncReadRent, AsyncWriteRentExt};
+use monoio::io::{AsyncReadRent, AsyncWriteRentExt, IntoPollIo};
 use monoio::task::JoinHandle;
 use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
+use monoio_compat::hyper::MonoioIo;
 
 use super::smol::Handle;
 use crate::engine::{Engine, Feature, LocalReceiver, LocalSender, OneSender};
 use crate::expect::Expect;
 use crate::measure::processors;
-use crate::workloads::buffer;
+use crate::workloads::{buffer, serve_connection};
 
 #[derive(Clone)]
 pub(crate) struct Monoio<const URING: bool>;
@@ -152,6 +153,27 @@ impl<const URING: bool> Engine for Monoio<URING> {
                         buffer = slice.into_inner();
                     }
                 }));
+            }
+            for task in tasks {
+                task.await;
+            }
+        }
+    }
+
+    fn serve_http(
+        &self,
+        listener: TcpListener,
+        connections: usize,
+    ) -> impl Future<Output = ()> + 'static {
+        async move {
+            listener.set_nonblocking(!URING).expect("a socket can");
+            let listener = monoio::net::TcpListener::from_std(listener).expect("it is registered");
+            let mut tasks = Vec::new();
+            for _ in 0..connections {
+                let (stream, _) = listener.accept().await.expect("a client connects");
+                stream.set_nodelay(true).expect("a socket can");
+                let stream = stream.into_poll_io().expect("it is registered");
+                tasks.push(monoio::spawn(serve_connection(MonoioIo::new(stream))));
             }
             for task in tasks {
                 task.await;

@@ -9,9 +9,10 @@ use async_channel::{Receiver, Sender};
 use async_executor::{LocalExecutor, Task};
 use async_io::{Async, Timer};
 use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
+use smol_hyper::rt::FuturesIo;
 
 use crate::engine::{Engine, Feature, LocalReceiver, LocalSender, OneSender, Remote};
-use crate::workloads::buffer;
+use crate::workloads::{buffer, serve_connection};
 
 #[derive(Clone)]
 pub(crate) struct Smol(Rc<LocalExecutor<'static>>);
@@ -166,6 +167,27 @@ impl Engine for Smol {
                         stream.write_all(&buffer[..n]).await.expect("it is read");
                     }
                 }));
+            }
+            for task in tasks {
+                task.await;
+            }
+        }
+    }
+
+    fn serve_http(
+        &self,
+        listener: TcpListener,
+        connections: usize,
+    ) -> impl Future<Output = ()> + 'static {
+        let executor = Rc::clone(&self.0);
+        async move {
+            let listener = Async::new(listener).expect("it is registered");
+            let mut tasks = Vec::new();
+            for _ in 0..connections {
+                let (stream, _): (Async<TcpStream>, _) =
+                    listener.accept().await.expect("a client connects");
+                stream.get_ref().set_nodelay(true).expect("a socket can");
+                tasks.push(executor.spawn(serve_connection(FuturesIo::new(stream))));
             }
             for task in tasks {
                 task.await;

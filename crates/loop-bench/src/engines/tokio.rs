@@ -4,13 +4,14 @@ use std::future::Future;
 use std::net::TcpListener;
 use std::time::Duration;
 
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{self, JoinHandle, LocalSet};
 
 use crate::engine::{Engine, Feature, LocalReceiver, LocalSender, OneSender, Remote};
 use crate::expect::Expect;
-use crate::workloads::buffer;
+use crate::workloads::{buffer, serve_connection};
 
 #[derive(Clone)]
 pub(crate) struct Tokio;
@@ -152,6 +153,26 @@ impl Engine for Tokio {
                         stream.write_all(&buffer[..n]).await.expect("it is read");
                     }
                 }));
+            }
+            for task in tasks {
+                task.await.expect("it ends well");
+            }
+        }
+    }
+
+    fn serve_http(
+        &self,
+        listener: TcpListener,
+        connections: usize,
+    ) -> impl Future<Output = ()> + 'static {
+        async move {
+            listener.set_nonblocking(true).expect("a socket can");
+            let listener = tokio::net::TcpListener::from_std(listener).expect("it is registered");
+            let mut tasks = Vec::new();
+            for _ in 0..connections {
+                let (stream, _) = listener.accept().await.expect("a client connects");
+                stream.set_nodelay(true).expect("a socket can");
+                tasks.push(task::spawn_local(serve_connection(TokioIo::new(stream))));
             }
             for task in tasks {
                 task.await.expect("it ends well");

@@ -21,7 +21,7 @@ pub(super) fn workloads<E: Engine>() -> Vec<Workload> {
 }
 
 fn idle<E: Engine>(scale: Scale) -> Vec<Metric> {
-    let span = Duration::from_millis(if scale.quick { 200 } else { 3_000 });
+    let span = Duration::from_millis(scale.count(3_000).max(200) as u64);
     on(scale, move |engine: E| async move {
         let listener = listener();
         let address = listener.local_addr().expect("it is bound");

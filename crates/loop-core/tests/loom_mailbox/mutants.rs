@@ -1,36 +1,33 @@
 //! The mailbox once more, as short as it gets, with at most one mistake in it.
 
 use super::{Message, Posted, Subject};
-use crate::sync::{AtomicBool, AtomicU8, AtomicUsize, Ordering, SegQueue, fence, yield_now};
+use crate::sync::{AtomicBool, AtomicU8, Mutex, Ordering, fence};
 
 const IDLE: u8 = 0;
 const NOTIFIED: u8 = 1;
 const ASLEEP: u8 = 2;
 
-const CLOSED: usize = 1;
-const POSTER: usize = 2;
-
 /// A rule of the protocol that is broken.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mistake {
-    /// Pops first and clears the signal afterwards, also that of a message that came in between.
+    /// Clears the signal when the lock is open again, also that of a message that came in between.
     ClearsLate,
-    /// Signals before the message can be popped.
+    /// Clears the signal although messages stay.
+    LeavesSome,
+    /// Signals before the message lies there, and without the lock.
     SignalsEarly,
     /// Signals in two steps, between which the loop falls asleep.
     LoadsThenStores,
-    /// Signals without passing on the push.
-    RelaxedSignal,
+    /// Leaves the signal to others also where the box was empty.
+    NeverFirst,
     /// Sleeps although the signal is there.
     DozesAnyway,
     /// Wakes up and clears a signal without looking for its message.
     RousesOver,
-    /// Empties the queue for the last time while posters are inside.
-    SkipsTheGate,
+    /// Empties the box for the last time, and then says that it is closed.
+    ClosesLate,
     /// Looks whether the box is closed, and enters when it may be.
     ChecksThenEnters,
-    /// Leaves the gate without passing on the push.
-    RelaxedGate,
     /// Writes its word and looks at the other's without a fence in between.
     NoFence,
     /// Never says that the run is over.
@@ -39,9 +36,9 @@ pub(crate) enum Mistake {
 
 pub(crate) struct Mutant {
     mistake: Option<Mistake>,
-    queue: SegQueue<Message>,
+    messages: Mutex<Vec<Message>>,
     signal: AtomicU8,
-    gate: AtomicUsize,
+    closed: AtomicBool,
     attended: AtomicBool,
 }
 
@@ -49,9 +46,9 @@ impl Mutant {
     pub(crate) fn new(mistake: Option<Mistake>) -> Mutant {
         Mutant {
             mistake,
-            queue: SegQueue::new(),
+            messages: Mutex::new(Vec::new()),
             signal: AtomicU8::new(IDLE),
-            gate: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
             attended: AtomicBool::new(false),
         }
     }
@@ -60,43 +57,17 @@ impl Mutant {
         self.mistake == Some(mistake)
     }
 
-    fn enters(&self) -> bool {
-        if self.makes(Mistake::ChecksThenEnters) {
-            if self.gate.load(Ordering::Acquire) & CLOSED != 0 {
-                return false;
-            }
-            self.gate.fetch_add(POSTER, Ordering::Acquire);
-            return true;
-        }
-        let closed = self.gate.fetch_add(POSTER, Ordering::Acquire) & CLOSED != 0;
-        if closed {
-            self.leave();
-        }
-        !closed
-    }
-
-    fn leave(&self) {
-        let order = match self.makes(Mistake::RelaxedGate) {
-            true => Ordering::Relaxed,
-            false => Ordering::Release,
-        };
-        self.gate.fetch_sub(POSTER, order);
-    }
-
     fn notify(&self) -> u8 {
         if self.makes(Mistake::LoadsThenStores) {
             let before = self.signal.load(Ordering::Acquire);
             self.signal.store(NOTIFIED, Ordering::Release);
             return before;
         }
-        self.signal.swap(NOTIFIED, self.signal_order())
+        self.signal.swap(NOTIFIED, Ordering::Relaxed)
     }
 
-    fn signal_order(&self) -> Ordering {
-        match self.makes(Mistake::RelaxedSignal) {
-            true => Ordering::Relaxed,
-            false => Ordering::AcqRel,
-        }
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
     }
 
     fn is_notified(&self) -> bool {
@@ -106,18 +77,23 @@ impl Mutant {
 
 impl Subject for Mutant {
     fn post(&self, message: Message) -> Option<Posted> {
-        if !self.enters() {
+        let checked = self.makes(Mistake::ChecksThenEnters);
+        if checked && self.is_closed() {
             return None;
         }
-        let before = if self.makes(Mistake::SignalsEarly) {
-            let before = self.notify();
-            self.queue.push(message);
-            before
-        } else {
-            self.queue.push(message);
-            self.notify()
-        };
-        self.leave();
+        let mut before = NOTIFIED;
+        if self.makes(Mistake::SignalsEarly) {
+            before = self.notify();
+        }
+        let mut messages = self.messages.lock().unwrap();
+        if !checked && self.is_closed() {
+            return None;
+        }
+        let is_first = messages.is_empty() && !self.makes(Mistake::NeverFirst);
+        messages.push(message);
+        if is_first && !self.makes(Mistake::SignalsEarly) {
+            before = self.notify();
+        }
         Some(match before {
             IDLE => Posted::First,
             NOTIFIED => Posted::Behind,
@@ -125,53 +101,57 @@ impl Subject for Mutant {
         })
     }
 
-    fn take(&self, mut deliver: impl FnMut(Message)) {
+    fn take(&self, deliver: impl FnMut(Message)) {
         if !self.is_notified() {
             return;
         }
-        if !self.makes(Mistake::ClearsLate) {
-            self.signal.swap(IDLE, self.signal_order());
-        }
-        for _ in 0..self.queue.len() {
-            match self.queue.pop() {
-                Some(message) => deliver(message),
-                None => break,
-            }
-        }
+        let mut messages = self.messages.lock().unwrap();
+        let end = match self.makes(Mistake::LeavesSome) {
+            true => messages.len().min(1),
+            false => messages.len(),
+        };
+        let batch: Vec<Message> = messages.drain(..end).collect();
         if self.makes(Mistake::ClearsLate) {
-            self.signal.swap(IDLE, Ordering::AcqRel);
+            drop(messages);
+            self.signal.store(IDLE, Ordering::Relaxed);
+        } else {
+            self.signal.store(IDLE, Ordering::Relaxed);
+            drop(messages);
         }
+        batch.into_iter().for_each(deliver);
     }
 
     fn doze(&self) -> bool {
         if self.makes(Mistake::DozesAnyway) {
-            self.signal.swap(ASLEEP, Ordering::AcqRel);
+            self.signal.swap(ASLEEP, Ordering::Relaxed);
             return true;
         }
         self.signal
-            .compare_exchange(IDLE, ASLEEP, Ordering::AcqRel, Ordering::Acquire)
+            .compare_exchange(IDLE, ASLEEP, Ordering::Relaxed, Ordering::Relaxed)
             .is_ok()
     }
 
     fn rouse(&self) {
         if self.makes(Mistake::RousesOver) {
-            self.signal.swap(IDLE, Ordering::AcqRel);
+            self.signal.swap(IDLE, Ordering::Relaxed);
             return;
         }
         let _ = self
             .signal
-            .compare_exchange(ASLEEP, IDLE, Ordering::AcqRel, Ordering::Acquire);
+            .compare_exchange(ASLEEP, IDLE, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    fn close(&self, mut deliver: impl FnMut(Message)) {
-        let mut gate = self.gate.fetch_or(CLOSED, Ordering::AcqRel);
-        while gate & !CLOSED != 0 && !self.makes(Mistake::SkipsTheGate) {
-            yield_now();
-            gate = self.gate.load(Ordering::Acquire);
+    fn close(&self, deliver: impl FnMut(Message)) {
+        let mut messages = self.messages.lock().unwrap();
+        let last = std::mem::take(&mut *messages);
+        if self.makes(Mistake::ClosesLate) {
+            drop(messages);
+            self.closed.store(true, Ordering::Release);
+        } else {
+            self.closed.store(true, Ordering::Release);
+            drop(messages);
         }
-        while let Some(message) = self.queue.pop() {
-            deliver(message);
-        }
+        last.into_iter().for_each(deliver);
     }
 
     fn attend(&self, attended: bool) {
