@@ -1,6 +1,7 @@
 //! Where pages are parsed: on the loop, which is the mistake, or in a pool, which is the cure.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use asyncloop::prelude::*;
 use url::Url;
@@ -13,7 +14,7 @@ pub(crate) type Links = Result<Vec<Result<String, String>>, Box<dyn Error>>;
 pub(crate) enum Parser {
     OnLoop,
     Threads(ThreadPoolExecutor),
-    Processes(ProcessPoolExecutor),
+    Processes(Arc<ProcessPoolExecutor>),
 }
 
 impl Parser {
@@ -23,7 +24,7 @@ impl Parser {
         Ok(match mode {
             "on-loop" => Parser::OnLoop,
             "threads" => Parser::Threads(ThreadPoolExecutor::new(workers)?),
-            "processes" => Parser::Processes(ProcessPoolExecutor::new(workers)?),
+            "processes" => Parser::Processes(Arc::new(ProcessPoolExecutor::new(workers)?)),
             _ => return Err(format!("--parse {mode}: on-loop, threads or processes").into()),
         })
     }
@@ -45,9 +46,11 @@ impl Parser {
                 Ok(parsing.await?)
             }
             Parser::Processes(pool) => {
-                let job = links::job(page, html);
-                let parsing = event_loop.run_in_executor(Some(pool), job)?;
-                Ok(parsing.await?)
+                // A call is encoded where it is submitted. Of a large page that takes long: not here, but in a thread.
+                let pool = Arc::clone(pool);
+                let submit = move || pool.submit(links::job(page, html));
+                let submitted = to_thread(submit).await?;
+                Ok(wrap_future(submitted?).await?)
             }
         }
     }
