@@ -7,7 +7,7 @@ use crate::step::{Step, passed_with, skipped};
 use crate::workspace::Workspace;
 
 /// Programs that take seconds, and say by their status whether all went well.
-const PROGRAMS: [&str; 1] = ["remote_engine"];
+const PROGRAMS: [&str; 2] = ["pools", "remote_engine"];
 
 /// Builds the examples for release and runs the seed programs: their times are what a user sees.
 pub(crate) fn run(workspace: &Workspace) -> Step {
