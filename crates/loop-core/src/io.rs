@@ -14,14 +14,14 @@ use std::task::Waker;
 use std::time::Duration;
 
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Interest, Poll, Token};
 use slab::Slab;
 
 use crate::EventLoop;
 use crate::raw::{Job, RawJob};
 use crate::ready::{Place, ReadyQueue};
 use crate::shared::Shared;
-use crate::sys;
+use crate::sys::{self, Events};
 use crate::watch::WatchState;
 
 /// The token of the waker: no slot has this number.

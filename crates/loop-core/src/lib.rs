@@ -53,6 +53,8 @@ mod core;
 mod current;
 #[cfg(unix)]
 mod descriptors;
+#[cfg(target_os = "linux")]
+mod epoll;
 mod error;
 mod event_loop;
 mod exception;

@@ -1,11 +1,11 @@
-//! What differs between systems: how precisely one can wait for descriptors, which thread is the main one, and
-//! whether a process can fork.
+//! What differs between systems: how precisely one can wait for descriptors (on Linux: `epoll.rs`), which thread is
+//! the main one, and whether a process can fork.
 
 #[cfg(unix)]
+use mio::Interest;
+#[cfg(all(unix, not(target_os = "linux")))]
 use std::{io, time::Duration};
 
-#[cfg(unix)]
-use mio::{Events, Interest, Poll};
 #[cfg(unix)]
 use std::sync::{
     Once,
@@ -23,40 +23,19 @@ pub(crate) const BOTH_WAYS: Interest = Interest::READABLE
 #[cfg(all(unix, not(target_os = "linux")))]
 pub(crate) const BOTH_WAYS: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
-/// Waits for events for at most `wait`, to the nanosecond where the system can.
-///
-/// `epoll_wait` counts in milliseconds and mio rounds up, which would make a timer due in 100 us late by nine times
-/// that. `ppoll` on the epoll descriptor itself counts in nanoseconds.
 #[cfg(target_os = "linux")]
-pub(crate) fn wait(poll: &mut Poll, events: &mut Events, wait: Option<Duration>) -> io::Result<()> {
-    use rustix::event::{PollFd, PollFlags, Timespec};
-    use std::os::fd::{AsRawFd, BorrowedFd};
+pub(crate) use crate::epoll::{Event, Events, wait};
 
-    if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
-        let timeout = Timespec::try_from(wait).unwrap_or(Timespec {
-            tv_sec: i64::MAX,
-            tv_nsec: 0,
-        });
-        let fd = borrowed(poll);
-        let mut fds = [PollFd::new(&fd, PollFlags::IN)];
-        rustix::event::poll(&mut fds, Some(&timeout))?;
-        return poll.poll(events, Some(Duration::ZERO));
-    }
-    return poll.poll(events, wait);
-
-    #[expect(
-        unsafe_code,
-        reason = "mio gives out the descriptor of its poller as a number only"
-    )]
-    fn borrowed(poll: &Poll) -> BorrowedFd<'_> {
-        // SAFETY: the descriptor is the poller's own, open for as long as the poller, which outlives the borrow.
-        unsafe { BorrowedFd::borrow_raw(poll.as_raw_fd()) }
-    }
-}
+#[cfg(all(unix, not(target_os = "linux")))]
+pub(crate) use mio::{Events, event::Event};
 
 /// Waits for events for at most `wait`; mio rounds up to a millisecond.
 #[cfg(all(unix, not(target_os = "linux")))]
-pub(crate) fn wait(poll: &mut Poll, events: &mut Events, wait: Option<Duration>) -> io::Result<()> {
+pub(crate) fn wait(
+    poll: &mut mio::Poll,
+    events: &mut Events,
+    wait: Option<Duration>,
+) -> io::Result<()> {
     poll.poll(events, wait)
 }
 

@@ -12,11 +12,11 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use mio::Token;
-use mio::event::Event;
 
 use crate::error::LoopError;
 use crate::io::{Direction, IoRegistry};
 use crate::runtime::LoopRef;
+use crate::sys::Event;
 
 /// There is something to read, as far as is known.
 const READABLE: u8 = 1;
