@@ -245,6 +245,23 @@ impl LoopRef {
         key.waker(self.0.index)
     }
 
+    /// Whether a waker is the one that [`waker`](Self::waker) makes for `key`: what `will_wake` says, without making it.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::{EventLoop, WakeKey};
+    /// let event_loop = EventLoop::new()?;
+    /// let (reference, key) = (event_loop.loop_ref(), WakeKey::new(0, 0));
+    /// assert!(reference.is_waker_of(key, &reference.waker(key)));
+    /// assert!(!reference.is_waker_of(key, std::task::Waker::noop()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn is_waker_of(&self, key: WakeKey, waker: &Waker) -> bool {
+        key.is_named_by(waker, self.0.index)
+    }
+
     /// The runtime of this loop, if it is an `R`.
     ///
     /// # Examples

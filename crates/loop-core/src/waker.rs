@@ -10,6 +10,7 @@
     reason = "a waker without a pointer has a table of functions of its own"
 )]
 
+use std::fmt;
 use std::ptr;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
@@ -22,12 +23,11 @@ compile_error!("loop-core names a task in one 64-bit word: 32-bit targets are no
 const SLOT_BITS: u32 = 28;
 const GENERATION_BITS: u32 = 20;
 
+const KEY_BITS: u32 = SLOT_BITS + GENERATION_BITS;
+
 /// The name of something that a [`Runtime`](crate::Runtime) can wake: a slot of its table, and which use of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct WakeKey {
-    slot: u32,
-    generation: u32,
-}
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct WakeKey(u64);
 
 impl WakeKey {
     /// The number of slots that can be named: 2^28.
@@ -51,10 +51,8 @@ impl WakeKey {
             slot < Self::MAX_SLOTS,
             "more than 2^28 things to wake on one loop"
         );
-        WakeKey {
-            slot: slot as u32,
-            generation: generation & ((1 << GENERATION_BITS) - 1),
-        }
+        let generation = u64::from(generation) & ((1 << GENERATION_BITS) - 1);
+        WakeKey(generation << SLOT_BITS | slot as u64)
     }
 
     /// The slot.
@@ -64,7 +62,7 @@ impl WakeKey {
     #[must_use]
     #[inline]
     pub fn slot(self) -> usize {
-        self.slot as usize
+        (self.0 & ((1 << SLOT_BITS) - 1)) as usize
     }
 
     /// Which use of the slot, modulo 2^20.
@@ -74,28 +72,44 @@ impl WakeKey {
     #[must_use]
     #[inline]
     pub fn generation(self) -> u32 {
-        self.generation
+        (self.0 >> SLOT_BITS) as u32
+    }
+
+    /// The data of the waker that names this key on the loop with the given index.
+    #[inline]
+    fn data(self, index: u16) -> *const () {
+        let word = u64::from(index) << KEY_BITS | self.0;
+        ptr::without_provenance(word as usize)
     }
 
     /// Makes the waker that names this key on the loop with the given index.
     #[inline]
     pub(crate) fn waker(self, index: u16) -> Waker {
-        let word = u64::from(index) << (SLOT_BITS + GENERATION_BITS)
-            | u64::from(self.generation) << SLOT_BITS
-            | u64::from(self.slot);
-        let data = ptr::without_provenance::<()>(word as usize);
         // SAFETY: the functions of VTABLE read the word as a number and never as an address, so they are sound for
         // every word, on every thread, for ever.
-        unsafe { Waker::from_raw(RawWaker::new(data, &VTABLE)) }
+        unsafe { Waker::from_raw(RawWaker::new(self.data(index), &VTABLE)) }
     }
 
+    /// Whether a waker is the one that names this key on the loop with the given index.
+    #[inline]
+    pub(crate) fn is_named_by(self, waker: &Waker, index: u16) -> bool {
+        waker.data() == self.data(index) && ptr::eq(waker.vtable(), &VTABLE)
+    }
+
+    #[inline]
     fn of(data: *const ()) -> (u16, WakeKey) {
         let word = data.addr() as u64;
-        let key = WakeKey {
-            slot: (word & ((1 << SLOT_BITS) - 1)) as u32,
-            generation: (word >> SLOT_BITS & ((1 << GENERATION_BITS) - 1)) as u32,
-        };
-        ((word >> (SLOT_BITS + GENERATION_BITS)) as u16, key)
+        let key = WakeKey(word & ((1 << KEY_BITS) - 1));
+        ((word >> KEY_BITS) as u16, key)
+    }
+}
+
+impl fmt::Debug for WakeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WakeKey")
+            .field("slot", &self.slot())
+            .field("generation", &self.generation())
+            .finish()
     }
 }
 

@@ -248,23 +248,23 @@ pub(crate) fn make<F: Future<Output: 'static> + 'static>(
     if let Some(factory) = Tasks::of(owner).factory() {
         builder = factory(builder);
     }
-    let task: Typed<F::Output> = Tasks::create(owner, future, errors, builder.place);
+    let typed: Typed<F::Output> = Tasks::create(owner, future, errors, builder.place);
+    let task = typed.any().as_task().expect("it was made as one");
     // Before the first step, which may be now.
-    if let Some(core) = task.any().task() {
-        if let Some(name) = builder.name {
-            core.name.replace(Some(name));
-        }
-        if let Some(context) = builder.context {
-            let inherited = core.context.replace(context);
-            drop(inherited);
-        }
+    if let Some(name) = builder.name {
+        task.core().set_name(name);
+    }
+    if let Some(context) = builder.context {
+        let replace = |inherited: &mut Context| std::mem::replace(inherited, context);
+        let inherited = task.core().with_context(replace);
+        drop(inherited);
     }
     if builder.eager && owner.event_loop().is_running() {
-        step::start_now(task.any());
+        step::start_now(task);
     } else {
-        step::schedule(task.any());
+        step::schedule(task);
     }
-    Task::new(LoopFuture::from_typed(task))
+    Task::new(LoopFuture::from_typed(typed))
 }
 
 /// Makes a task on the running loop.

@@ -6,7 +6,7 @@ use std::task::Waker;
 
 use loop_core::{EventLoop, ExceptionContext, Job};
 
-use crate::cell::AnyFuture;
+use crate::cell::{AnyFuture, TaskRef};
 use crate::quiet::quietly;
 use crate::step;
 
@@ -28,7 +28,7 @@ pub(crate) trait Listener: 'static {
 /// One callback of a future.
 pub(crate) enum Callback {
     /// The task that awaits it takes its next step.
-    Step(AnyFuture),
+    Step(TaskRef),
     /// It is awaited through somebody's own waker.
     Wake(Waker),
     Call(Box<dyn FnOnce(&AnyFuture)>),
@@ -38,13 +38,15 @@ pub(crate) enum Callback {
 /// The callbacks of a future, oldest first: nearly always one.
 #[derive(Default)]
 pub(crate) struct Callbacks {
-    first: Option<(u32, Callback)>,
+    first: Option<Callback>,
     /// The rest, in a box of its own: rare, and a future is small without it.
     #[expect(
         clippy::box_collection,
         reason = "one word instead of three in every cell"
     )]
     more: Option<Box<Vec<(u32, Callback)>>>,
+    /// The number of the first.
+    first_id: u32,
     next: u32,
 }
 
@@ -60,7 +62,8 @@ impl Callbacks {
     #[inline(always)]
     fn keep(&mut self, id: u32, callback: Callback) {
         if self.first.is_none() && self.more.is_none() {
-            self.first = Some((id, callback));
+            self.first = Some(callback);
+            self.first_id = id;
         } else {
             self.more.get_or_insert_default().push((id, callback));
         }
@@ -69,8 +72,8 @@ impl Callbacks {
     /// Takes a callback out; the caller drops it when nothing is borrowed.
     #[inline]
     pub(crate) fn remove(&mut self, id: u32) -> Option<Callback> {
-        if self.first.as_ref().is_some_and(|&(first, _)| first == id) {
-            return self.first.take().map(|(_, callback)| callback);
+        if self.first_id == id && self.first.is_some() {
+            return self.first.take();
         }
         let more = self.more.as_mut()?;
         let at = more.iter().position(|&(other, _)| other == id)?;
@@ -80,36 +83,44 @@ impl Callbacks {
     /// Takes what tells a gather out; the caller drops it when nothing is borrowed.
     pub(crate) fn remove_those_of(&mut self, gather: &AnyFuture) -> Vec<Callback> {
         let mut removed = Vec::new();
-        let mut kept = Callbacks {
-            next: self.next,
-            ..Callbacks::default()
-        };
-        let more = self.more.take().into_iter().flat_map(|more| *more);
-        for (id, callback) in self.first.take().into_iter().chain(more) {
+        let all = std::mem::replace(
+            self,
+            Callbacks {
+                next: self.next,
+                ..Callbacks::default()
+            },
+        );
+        for (id, callback) in all.numbered() {
             match &callback {
                 Callback::Tell(listener, _) if listener.is_of(gather) => removed.push(callback),
-                _ => kept.keep(id, callback),
+                _ => self.keep(id, callback),
             }
         }
-        *self = kept;
         removed
     }
 
     pub(crate) fn get(&self, id: u32) -> Option<&Callback> {
-        let more = self.more.iter().flat_map(|more| more.iter());
-        let mut all = self.first.iter().chain(more);
-        all.find(|&&(other, _)| other == id)
-            .map(|(_, callback)| callback)
+        if self.first_id == id && self.first.is_some() {
+            return self.first.as_ref();
+        }
+        let more = self.more.as_ref()?;
+        let found = more.iter().find(|&&(other, _)| other == id)?;
+        Some(&found.1)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Callback> {
         let more = self.more.iter().flat_map(|more| more.iter());
-        let all = self.first.iter().chain(more);
-        all.map(|(_, callback)| callback)
+        self.first.iter().chain(more.map(|(_, callback)| callback))
     }
 
     pub(crate) fn len(&self) -> usize {
         usize::from(self.first.is_some()) + self.more.as_ref().map_or(0, |more| more.len())
+    }
+
+    fn numbered(self) -> impl Iterator<Item = (u32, Callback)> {
+        let first = self.first.map(|callback| (self.first_id, callback));
+        let more = self.more.into_iter().flat_map(|more| *more);
+        first.into_iter().chain(more)
     }
 }
 
@@ -118,13 +129,7 @@ impl IntoIterator for Callbacks {
     type IntoIter = std::vec::IntoIter<Callback>;
 
     fn into_iter(self) -> Self::IntoIter {
-        let more = self.more.into_iter().flat_map(|more| *more);
-        let all: Vec<Callback> = self
-            .first
-            .into_iter()
-            .chain(more)
-            .map(|(_, callback)| callback)
-            .collect();
+        let all: Vec<Callback> = self.numbered().map(|(_, callback)| callback).collect();
         all.into_iter()
     }
 }
@@ -132,23 +137,13 @@ impl IntoIterator for Callbacks {
 /// Schedules every callback of a settled future, oldest first.
 #[inline]
 pub(crate) fn schedule_all(future: &AnyFuture) {
-    let Callbacks { first, more, .. } = {
+    let (first, more) = {
         let mut callbacks = future.header().callbacks.borrow_mut();
-        if callbacks.first.is_none() && callbacks.more.is_none() {
-            return;
-        }
-        let next = callbacks.next;
-        std::mem::replace(
-            &mut *callbacks,
-            Callbacks {
-                next,
-                ..Callbacks::default()
-            },
-        )
+        (callbacks.first.take(), callbacks.more.take())
     };
     match first {
-        Some((_, Callback::Step(task))) => step::schedule(&task),
-        Some((_, callback)) => schedule(future, callback),
+        Some(Callback::Step(task)) => step::schedule(&task),
+        Some(callback) => schedule(future, callback),
         None => {}
     }
     if let Some(more) = more {

@@ -5,7 +5,6 @@
 //! takes an interrupt; the innermost one does. Between the two a request may be *armed*: it waits for the end of a
 //! step, or for the step that is on its way.
 
-use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -13,19 +12,19 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::cell::AnyFuture;
+use crate::cell::{AnyFuture, TaskRef};
 use crate::current;
 use crate::state::State;
 use crate::step;
-use crate::task_core::{Inside, TaskCore};
+use crate::task_core::{Flags, Inside, TaskCore};
 
 /// The cancel hook of a task.
-pub(crate) fn request(task: &AnyFuture, core: &TaskCore) -> bool {
-    if core.asking.get() {
-        interrupt(task, core);
+pub(crate) fn request(task: &TaskRef) -> bool {
+    if task.core().has(Flags::ASKING) {
+        interrupt(task);
         return true;
     }
-    let accepted = accept(task, core);
+    let accepted = accept(task);
     if accepted {
         pass_on(task.clone());
     }
@@ -33,22 +32,24 @@ pub(crate) fn request(task: &AnyFuture, core: &TaskCore) -> bool {
 }
 
 /// Counts a request. `false`: the task is done and refuses it.
-fn accept(task: &AnyFuture, core: &TaskCore) -> bool {
+fn accept(task: &TaskRef) -> bool {
     if task.header().state.get().has(State::SETTLED | State::LOST) {
         return false;
     }
-    core.requests.set(core.requests.get().saturating_add(1));
+    let requests = &task.core().requests;
+    requests.set(requests.get().saturating_add(1));
     true
 }
 
 /// Sends a request that a task has accepted on to where its requests go. From task to task in a loop: a chain of
 /// awaits may be longer than the stack.
-pub(crate) fn pass_on(mut task: AnyFuture) {
+pub(crate) fn pass_on(mut task: TaskRef) {
     // Tasks that await each other in a circle: the walk meets this mark again, which moves on ever more rarely.
     let (mut mark, mut walked, mut far) = (task.address(), 0u32, 1u32);
-    while let Some(core) = task.task() {
-        if core.running.get() {
-            return core.armed.set(true);
+    loop {
+        let core = task.core();
+        if core.has(Flags::RUNNING) {
+            return core.set(Flags::ARMED);
         }
         let only = core
             .waits
@@ -56,42 +57,42 @@ pub(crate) fn pass_on(mut task: AnyFuture) {
             .only()
             .map(|wait| wait.target.clone());
         let Some(target) = only else {
-            return interrupt(&task, core);
+            return interrupt(&task);
         };
         if !offer(core, &target) {
             // It is done or will be without further ado, and a step is on its way.
-            return core.armed.set(true);
+            return core.set(Flags::ARMED);
         }
         if let Some(wait) = core.waits.borrow_mut().only() {
             wait.passed = true;
         }
+        let Some(next) = target.as_task() else { return };
         walked += 1;
-        if let Some(next) = target.task()
-            && (target.address() == mark || next.asking.get())
-        {
-            return interrupt(&target, next);
+        if next.address() == mark || next.core().has(Flags::ASKING) {
+            return interrupt(next);
         } else if walked == far {
-            (mark, walked, far) = (target.address(), 0, far.saturating_mul(2));
+            (mark, walked, far) = (next.address(), 0, far.saturating_mul(2));
         }
-        task = target;
+        let next = next.clone();
+        task = next;
     }
 }
 
 /// Offers a request to what a task waits for. A task that accepts it still has to pass it on.
 fn offer(core: &TaskCore, target: &AnyFuture) -> bool {
-    match target.task() {
-        Some(next) => accept(target, next),
+    match target.as_task() {
+        Some(next) => accept(next),
         None => {
             // No borrow is held: the hook of a gather comes back here for its children, of which this task may be one.
-            let _asking = Restore::after(&core.asking, true);
+            let _asking = Restore::after(core, Flags::ASKING, true);
             target.cancel()
         }
     }
 }
 
 /// Schedules an interrupt at the await where a suspended task stands.
-fn interrupt(task: &AnyFuture, core: &TaskCore) {
-    core.armed.set(true);
+fn interrupt(task: &TaskRef) {
+    task.core().set(Flags::ARMED);
     step::schedule(task);
 }
 
@@ -105,16 +106,9 @@ pub(crate) enum Sent {
     Nowhere,
 }
 
-/// Counts a frame's own request.
-pub(crate) fn begin_own(core: &TaskCore) {
-    core.requests.set(core.requests.get().saturating_add(1));
-    core.own_requests.set(core.own_requests.get() + 1);
-}
-
 /// Takes a frame's own request back.
 pub(crate) fn end_own(core: &TaskCore) {
-    core.own_requests
-        .set(core.own_requests.get().saturating_sub(1));
+    core.end_own();
     uncancel(core);
 }
 
@@ -133,17 +127,20 @@ pub(crate) fn send_within(core: &TaskCore, inside: &Inside) -> Sent {
     if let Some(wait) = inside.only(&mut core.waits.borrow_mut()) {
         wait.passed = true;
     }
-    pass_on(target);
+    if let Some(task) = target.as_task() {
+        pass_on(task.clone());
+    }
     Sent::Away
 }
 
 /// Gives a request back to a task whose await passed it on and was dropped before it came to anything.
-pub(crate) fn give_back(task: &AnyFuture, core: &TaskCore) {
-    if core.absorbing.get() || task.header().state.get().has(State::SETTLED | State::LOST) {
+pub(crate) fn give_back(task: &TaskRef) {
+    let core = task.core();
+    if core.has(Flags::ABSORBING) || task.header().state.get().has(State::SETTLED | State::LOST) {
         return;
     }
-    core.armed.set(true);
-    if !core.running.get() {
+    core.set(Flags::ARMED);
+    if !core.has(Flags::RUNNING) {
         step::schedule(task);
     }
 }
@@ -153,12 +150,7 @@ pub(crate) fn give_back(task: &AnyFuture, core: &TaskCore) {
 /// # Panics
 /// Outside of a task.
 pub(crate) fn raise() {
-    let raised = current::with_current(|task| {
-        if let Some(core) = task.task() {
-            core.interrupt.set(true);
-            core.raised.set(true);
-        }
-    });
+    let raised = current::with_current(|task| task.core().set(Flags::INTERRUPT | Flags::RAISED));
     assert!(
         raised.is_some(),
         "a cancellation can only be resumed inside a task"
@@ -170,8 +162,7 @@ pub(crate) fn uncancel(core: &TaskCore) -> u32 {
     let left = core.requests.get().saturating_sub(1);
     core.requests.set(left);
     if left == 0 {
-        core.armed.set(false);
-        core.interrupt.set(false);
+        core.clear(Flags::ARMED | Flags::INTERRUPT);
     }
     left
 }
@@ -204,40 +195,37 @@ impl Frame {
                 Poll::Pending => FramePoll::Pending,
             };
         };
-        match task.task() {
-            Some(core) => self.poll_in(&task, core, inner, cx),
-            None => FramePoll::Pending,
-        }
+        self.poll_in(&task, inner, cx)
     }
 
     /// As `poll`, inside the current task.
     #[inline]
     pub(crate) fn poll_in<F: Future>(
         &mut self,
-        task: &AnyFuture,
-        core: &TaskCore,
+        task: &TaskRef,
         inner: Pin<&mut F>,
         cx: &mut Context<'_>,
     ) -> FramePoll<F::Output> {
+        let core = task.core();
         // Raised in this very step and not inside this frame: by somebody beside it, in a `join!`.
-        let beside = core.interrupt.get() && core.raised.get();
-        if core.interrupt.get() && !self.inside {
-            take(task, core, beside);
+        let beside = core.has(Flags::INTERRUPT) && core.has(Flags::RAISED);
+        if core.has(Flags::INTERRUPT) && !self.inside {
+            take(task, beside);
             return FramePoll::Interrupted;
         }
-        let frame_pending = Restore::after(&core.frame_pending, false);
+        let frame_pending = Restore::after(core, Flags::FRAME_PENDING, false);
         let polled = inner.poll(cx);
-        let inside = core.frame_pending.get();
+        let inside = core.has(Flags::FRAME_PENDING);
         drop(frame_pending);
         match polled {
             Poll::Ready(value) => FramePoll::Ready(value),
-            Poll::Pending if core.interrupt.get() => {
-                take(task, core, beside);
+            Poll::Pending if core.has(Flags::INTERRUPT) => {
+                take(task, beside);
                 FramePoll::Interrupted
             }
             Poll::Pending => {
                 self.inside = inside;
-                core.frame_pending.set(true);
+                core.set(Flags::FRAME_PENDING);
                 FramePoll::Pending
             }
         }
@@ -246,15 +234,16 @@ impl Frame {
     /// Drops what is inside, as the interrupt does it.
     pub(crate) fn clear<F>(mut inner: Pin<&mut Option<F>>) {
         let task = current::current();
-        let core = task.as_ref().and_then(AnyFuture::task);
-        let _absorbing = core.map(|core| Restore::after(&core.absorbing, true));
+        let _absorbing = task
+            .as_ref()
+            .map(|task| Restore::after(task.core(), Flags::ABSORBING, true));
         inner.set(None);
     }
 }
 
 /// A frame takes the interrupt.
-fn take(task: &AnyFuture, core: &TaskCore, beside: bool) {
-    core.interrupt.set(false);
+fn take(task: &TaskRef, beside: bool) {
+    task.core().clear(Flags::INTERRUPT);
     if beside {
         // Whoever raised it still waits, and nobody else would poll it again.
         step::schedule(task);
@@ -262,17 +251,25 @@ fn take(task: &AnyFuture, core: &TaskCore, beside: bool) {
 }
 
 /// Sets a flag, and sets it back when this is dropped, also by a panic.
-struct Restore<'a>(&'a Cell<bool>, bool);
+struct Restore<'a> {
+    core: &'a TaskCore,
+    flag: Flags,
+    before: bool,
+}
 
 impl<'a> Restore<'a> {
-    fn after(flag: &'a Cell<bool>, value: bool) -> Restore<'a> {
-        Restore(flag, flag.replace(value))
+    #[inline]
+    fn after(core: &'a TaskCore, flag: Flags, value: bool) -> Restore<'a> {
+        let before = core.has(flag);
+        core.put(flag, value);
+        Restore { core, flag, before }
     }
 }
 
 impl Drop for Restore<'_> {
+    #[inline]
     fn drop(&mut self) {
-        self.0.set(self.1);
+        self.core.put(self.flag, self.before);
     }
 }
 

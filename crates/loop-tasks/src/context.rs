@@ -129,7 +129,7 @@ impl fmt::Debug for Context {
 fn with<R>(f: impl FnOnce(&mut Context) -> R) -> R {
     let mut f = Some(f);
     let mut call = |context: &mut Context| f.take().map(|f| f(context));
-    current::with_current(|task| call(&mut task.task()?.context.borrow_mut()))
+    current::with_current(|task| task.core().with_context(&mut call))
         .flatten()
         .or_else(|| {
             let base = BASE.try_with(|base| call(&mut base.borrow_mut()));

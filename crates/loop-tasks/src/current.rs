@@ -7,43 +7,43 @@
 
 use std::cell::{Cell, RefCell};
 
-use crate::cell::{AnyFuture, Uncounted};
+use crate::cell::{TaskRef, Uncounted};
 
 thread_local! {
     /// The task whose step is on the stack. Not counted, and without a destructor to ask about: every await looks
     /// here. [`Stand`] keeps the invariant that a counted reference outlives the entry.
     static CURRENT: Cell<Option<Uncounted>> = const { Cell::new(None) };
     /// The task whose step a panic has ended, until the loop hears of that.
-    static ABANDONED: RefCell<Option<AnyFuture>> = const { RefCell::new(None) };
+    static ABANDONED: RefCell<Option<TaskRef>> = const { RefCell::new(None) };
 }
 
 /// Calls `f` with the task whose step is on the stack.
 #[inline]
-pub(crate) fn with_current<R>(f: impl FnOnce(&AnyFuture) -> R) -> Option<R> {
+pub(crate) fn with_current<R>(f: impl FnOnce(&TaskRef) -> R) -> Option<R> {
     let current = CURRENT.try_with(Cell::get).ok().flatten()?;
     // SAFETY: whoever made the entry holds a `Stand`, which borrows a counted reference and takes the entry away
     // before that borrow ends.
     Some(unsafe { current.with(f) })
 }
 
-pub(crate) fn current() -> Option<AnyFuture> {
-    with_current(AnyFuture::clone)
+pub(crate) fn current() -> Option<TaskRef> {
+    with_current(TaskRef::clone)
 }
 
 /// Whether it is the step of this task that is on the stack.
-pub(crate) fn is_current(task: &AnyFuture) -> bool {
+pub(crate) fn is_current(task: &TaskRef) -> bool {
     with_current(|current| current.is(task)).unwrap_or(false)
 }
 
 /// As long as this lives, its task is the current one.
 pub(crate) struct Stand<'a> {
-    task: &'a AnyFuture,
+    task: &'a TaskRef,
     previous: Option<Uncounted>,
 }
 
 impl<'a> Stand<'a> {
     #[inline]
-    pub(crate) fn enter(task: &'a AnyFuture) -> Stand<'a> {
+    pub(crate) fn enter(task: &'a TaskRef) -> Stand<'a> {
         Stand {
             task,
             previous: CURRENT.replace(Some(task.uncounted())),
@@ -69,6 +69,6 @@ impl Drop for Stand<'_> {
 }
 
 /// The task whose step the last panic ended, if the loop has not heard of it yet.
-pub(crate) fn take_abandoned() -> Option<AnyFuture> {
+pub(crate) fn take_abandoned() -> Option<TaskRef> {
     ABANDONED.try_with(RefCell::take).ok().flatten()
 }

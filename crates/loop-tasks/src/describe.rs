@@ -14,8 +14,8 @@ pub(crate) fn describe(
 ) -> fmt::Result {
     let header = future.header();
     let state = header.state.get();
-    match future.task() {
-        Some(core) => write!(f, "<Task '{}'", core.name())?,
+    match future.as_task() {
+        Some(task) => write!(f, "<Task '{}'", task.core().name())?,
         None => f.write_str("<LoopFuture")?,
     }
     if state.has(State::CANCELLED) {
@@ -32,7 +32,8 @@ pub(crate) fn describe(
     } else if let Some(result) = result {
         write!(f, " result={result:?}")?;
     }
-    if let Some(core) = future.task() {
+    if let Some(task) = future.as_task() {
+        let core = task.core();
         write!(f, " at {}", header.place)?;
         if core.requests.get() > 0 && !state.has(State::SETTLED) {
             f.write_str(" cancelling")?;
@@ -40,14 +41,9 @@ pub(crate) fn describe(
         if let Ok(waits) = core.waits.try_borrow() {
             for wait in waits.iter() {
                 // One level: a task may wait for a task that waits for it.
-                let what = if wait.target.task().is_some() {
-                    "Task"
-                } else {
-                    "LoopFuture"
-                };
-                match wait.target.task() {
-                    Some(target) => write!(f, " wait_for=<{what} '{}'>", target.name())?,
-                    None => write!(f, " wait_for=<{what}>")?,
+                match wait.target.as_task() {
+                    Some(target) => write!(f, " wait_for=<Task '{}'>", target.core().name())?,
+                    None => f.write_str(" wait_for=<LoopFuture>")?,
                 }
             }
         }

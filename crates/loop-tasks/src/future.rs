@@ -7,12 +7,13 @@ use loop_core::{EventLoop, LoopRef};
 
 use crate::callbacks::{self, Callback};
 use crate::cancel::Cancelled;
-use crate::cell::{AnyFuture, Kind, Typed};
+use crate::cell::{AnyFuture, Typed};
 use crate::error::{InvalidState, NotReady, TaskError};
 use crate::link::Join;
 use crate::outcome::{ErrorView, Outcome};
 use crate::state::State;
 use crate::table;
+use crate::vtable::Kind;
 
 /// A result that somebody will set: `asyncio.Future`.
 ///

@@ -7,11 +7,12 @@ use std::rc::Rc;
 use loop_core::EventLoop;
 
 use crate::callbacks::{Callback, Listener};
-use crate::cell::{AnyFuture, Kind};
+use crate::cell::AnyFuture;
 use crate::error::{Panicked, TaskError};
 use crate::future::{LoopFuture, cancelled_failure};
 use crate::state::State;
 use crate::table::Tasks;
+use crate::vtable::Kind;
 
 /// How the outcomes of the children make the gather's own.
 pub(crate) trait Collect<R>: 'static {

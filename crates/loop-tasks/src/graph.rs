@@ -59,7 +59,7 @@ fn awaiters(future: &AnyFuture) -> Vec<AnyFuture> {
     let mut awaiters: Vec<AnyFuture> = Vec::new();
     for callback in callbacks.iter() {
         let awaiter = match callback {
-            Callback::Step(task) => Some(task.clone()),
+            Callback::Step(task) => Some(AnyFuture::clone(task)),
             Callback::Tell(listener, _) => listener.awaiter(future),
             Callback::Wake(_) | Callback::Call(_) => None,
         };
@@ -219,7 +219,8 @@ pub fn capture_call_graph(future: &AnyLoopFuture) -> CallGraph {
 #[doc(alias = "pstree")]
 #[must_use]
 pub fn await_tree(event_loop: &EventLoop) -> CallGraph {
-    let tasks = Tasks::of(&event_loop.loop_ref()).unfinished();
+    let unfinished = Tasks::of(&event_loop.loop_ref()).unfinished();
+    let tasks: Vec<AnyFuture> = unfinished.into_iter().map(AnyFuture::from).collect();
     // What each of them, and of the futures between them, awaits.
     let mut below: HashMap<usize, Vec<AnyFuture>> = HashMap::new();
     let mut found: HashSet<usize> = tasks.iter().map(AnyFuture::address).collect();
@@ -262,11 +263,11 @@ pub(crate) struct Waiter(Option<WakeKey>);
 impl Waiter {
     /// The task whose step is on the stack.
     pub(crate) fn current() -> Waiter {
-        Waiter(with_current(|task| task.task().map(|core| core.key)).flatten())
+        Waiter(with_current(|task| task.core().key))
     }
 
     /// The task, on the loop of what it waits for, as long as it is unfinished.
     pub(crate) fn find(self, owner: &LoopRef) -> Option<AnyFuture> {
-        Tasks::of(owner).find(self.0?)
+        Tasks::of(owner).find(self.0?).map(AnyFuture::from)
     }
 }

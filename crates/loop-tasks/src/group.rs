@@ -12,7 +12,7 @@ use loop_core::ExceptionContext;
 use crate::builder::TaskBuilder;
 use crate::callbacks::{Callback, Listener};
 use crate::cancel::{self, Cancelled};
-use crate::cell::AnyFuture;
+use crate::cell::{AnyFuture, TaskRef};
 use crate::current;
 use crate::error::TaskError;
 use crate::future::LoopFuture;
@@ -54,7 +54,7 @@ use crate::wait_one::Signal;
 pub struct TaskGroup<E>(Rc<Group<E>>);
 
 struct Group<E> {
-    parent: AnyFuture,
+    parent: TaskRef,
     /// The unfinished tasks, by age.
     tasks: RefCell<BTreeMap<u64, AnyFuture>>,
     failures: RefCell<Vec<GroupFailure<E>>>,
@@ -102,9 +102,7 @@ impl<E: fmt::Debug + 'static> TaskGroup<E> {
             emptied: RefCell::default(),
         });
         let leave = Leave(&group);
-        if let Some(core) = group.parent.task() {
-            group.own.enter(&group.parent, core);
-        }
+        group.own.enter(&group.parent);
         let outcome = catch_own(&group.own, body(TaskGroup(Rc::clone(&group)))).await;
         let result = group.exit(outcome).await;
         std::mem::forget(leave); // It has been left in order; nothing is held by the guard.
@@ -244,7 +242,7 @@ impl<E: fmt::Debug + 'static> TaskGroup<E> {
 }
 
 fn serial(task: &AnyFuture) -> u64 {
-    task.task().map_or(0, |core| core.serial)
+    task.as_task().map_or(0, |task| task.core().serial)
 }
 
 /// How a scope ends.
@@ -276,7 +274,7 @@ impl<E: fmt::Debug + 'static> Group<E> {
             }
             self.emptied.take();
         }
-        let core = self.parent.task().expect("the parent is a task");
+        let core = self.parent.core();
         if self.own.take_back() {
             cancelled = None; // It was the group's own doing.
         }
@@ -338,7 +336,7 @@ struct Child<V, E> {
 
 impl<V: 'static, E: fmt::Debug + 'static> Listener for Child<V, E> {
     fn awaiter(&self, _: &AnyFuture) -> Option<AnyFuture> {
-        Some(self.group.parent.clone()).filter(|parent| !parent.is_settled())
+        Some(AnyFuture::clone(&self.group.parent)).filter(|parent| !parent.is_settled())
     }
 
     fn done(&self, _: u32, task: &AnyFuture) {

@@ -69,6 +69,7 @@ mod task;
 mod task_core;
 mod timeout;
 mod timeout_run;
+mod vtable;
 mod wait;
 mod wait_for;
 mod wait_one;

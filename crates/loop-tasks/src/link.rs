@@ -7,13 +7,14 @@ use std::task::{Context, Poll, Waker};
 
 use crate::callbacks::Callback;
 use crate::cancel::{self, Cancelled};
-use crate::cell::AnyFuture;
+use crate::cell::{AnyFuture, TaskRef};
 use crate::current;
 use crate::ensure::Share;
 use crate::error::TaskError;
 use crate::future::LoopFuture;
 use crate::outcome::Outcome;
 use crate::state::State;
+use crate::task_core::Flags;
 
 /// How an await is tied to its future. Who has one unties it in the end.
 #[derive(Default)]
@@ -23,7 +24,7 @@ pub(crate) enum Tie {
     None,
     /// With the task's own waker: it counts among the task's waits.
     Task {
-        task: AnyFuture,
+        task: TaskRef,
         wait: u32,
         callback: u32,
     },
@@ -61,10 +62,7 @@ impl Tie {
     fn would_wake(&self, future: &AnyFuture, waker: &Waker) -> bool {
         match self {
             Tie::None => false,
-            Tie::Task { task, .. } => task.task().is_some_and(|core| {
-                let owner = &task.header().owner;
-                waker.will_wake(&owner.waker(core.key))
-            }),
+            Tie::Task { task, .. } => task.wakes(waker),
             Tie::Waker { callback } => {
                 let callbacks = future.header().callbacks.borrow();
                 matches!(callbacks.get(*callback), Some(Callback::Wake(own)) if own.will_wake(waker))
@@ -77,9 +75,7 @@ impl Tie {
         if header.state.get().has(State::LOST) {
             return Poll::Pending; // Its loop is closed: nobody will be told of anything.
         }
-        if let Some(task) = current::current()
-            && let Some(core) = task.task()
-        {
+        if let Some(task) = current::current() {
             if task.is(future) {
                 return Poll::Ready(Ended::Refused(TaskError::SelfAwait));
             }
@@ -87,7 +83,8 @@ impl Tie {
                 let (future, task) = (header.owner.id(), task.header().owner.id());
                 return Poll::Ready(Ended::Refused(TaskError::WrongLoop { future, task }));
             }
-            if cx.waker().will_wake(&header.owner.waker(core.key)) {
+            let core = task.core();
+            if task.wakes(cx.waker()) {
                 let callback = header
                     .callbacks
                     .borrow_mut()
@@ -114,10 +111,8 @@ impl Tie {
     }
 
     fn end(&mut self, future: &AnyFuture) -> Ended {
-        if let Tie::Task { task, wait, .. } = std::mem::take(self)
-            && let Some(core) = task.task()
-        {
-            let wait = core.waits.borrow_mut().remove(wait);
+        if let Tie::Task { task, wait, .. } = std::mem::take(self) {
+            let wait = task.core().waits.borrow_mut().remove(wait);
             if wait.is_some_and(|wait| wait.passed) && future.was_cancelled() {
                 if current::is_current(&task) {
                     future.mark_retrieved();
@@ -125,7 +120,7 @@ impl Tie {
                     return Ended::Interrupted;
                 }
                 // The await has moved on; the request was that task's.
-                cancel::give_back(&task, core);
+                cancel::give_back(&task);
             }
         }
         Ended::Settled
@@ -147,16 +142,16 @@ impl Tie {
             } => {
                 let callback = future.header().callbacks.borrow_mut().remove(callback);
                 drop(callback);
-                let Some(core) = task.task() else { return };
+                let core = task.core();
                 let wait = core.waits.borrow_mut().remove(wait);
                 // A request that the future has answered with a value is answered.
                 let settled = future.is_settled();
-                if settled && core.absorbing.get() {
+                if settled && core.has(Flags::ABSORBING) {
                     // It is on its way to a task that was cancelled in the meantime: nobody will ever look.
                     future.mark_retrieved();
                 }
                 if wait.is_some_and(|wait| wait.passed) && (!settled || future.was_cancelled()) {
-                    cancel::give_back(&task, core);
+                    cancel::give_back(&task);
                 }
             }
         }

@@ -39,7 +39,7 @@ impl<V, E: fmt::Debug> ErrorView<Result<V, E>> {
 #[inline(never)]
 pub(crate) fn report_unretrieved(future: &AnyFuture) {
     let header = future.header();
-    let what = if future.task().is_some() {
+    let what = if future.as_task().is_some() {
         "Task"
     } else {
         "Future"

@@ -15,15 +15,15 @@ use std::task::{Context, Poll, Waker};
 use pin_project_lite::pin_project;
 
 use crate::cancel::{self, Cancelled, Frame, FramePoll, Sent};
-use crate::cell::AnyFuture;
+use crate::cell::TaskRef;
 use crate::current;
 use crate::step;
-use crate::task_core::{Inside, TaskCore};
+use crate::task_core::{Flags, Inside, TaskCore};
 
 #[derive(Default)]
 pub(crate) struct OwnRequest {
     /// The task that polls the frame, and how many requests that had when the frame was entered.
-    task: RefCell<Option<AnyFuture>>,
+    task: RefCell<Option<TaskRef>>,
     requests: Cell<u32>,
     /// The request was made, and nobody has taken it back.
     asked: Cell<bool>,
@@ -40,13 +40,13 @@ pub(crate) struct OwnRequest {
 
 impl OwnRequest {
     /// A frame begins inside the current task. Requests that the task has had already are not of its making.
-    pub(crate) fn enter(&self, task: &AnyFuture, core: &TaskCore) {
-        self.requests.set(core.requests_here());
+    pub(crate) fn enter(&self, task: &TaskRef) {
+        self.requests.set(task.core().requests_here());
         self.task.replace(Some(task.clone()));
     }
 
     /// The task, while a frame is entered.
-    pub(crate) fn task(&self) -> Option<AnyFuture> {
+    pub(crate) fn task(&self) -> Option<TaskRef> {
         self.task.borrow().clone()
     }
 
@@ -56,26 +56,23 @@ impl OwnRequest {
 
     /// Makes the request. `false`: the task is done, or there is none.
     pub(crate) fn ask(&self) -> bool {
-        let Some(task) = self.task() else {
-            return false;
-        };
-        let Some(core) = task.task().filter(|_| !task.is_settled()) else {
+        let Some(task) = self.task().filter(|task| !task.is_settled()) else {
             return false;
         };
         self.asked.set(true);
-        cancel::begin_own(core);
+        task.core().begin_own();
         if self.polling.get() {
-            core.own_around.set(core.own_around.get() + 1);
+            task.core().enter_own();
             self.armed.set(true);
         } else {
-            self.send(&task, core);
+            self.send(&task);
         }
         true
     }
 
-    fn send(&self, task: &AnyFuture, core: &TaskCore) {
+    fn send(&self, task: &TaskRef) {
         let inside = self.inside.take();
-        let sent = cancel::send_within(core, &inside);
+        let sent = cancel::send_within(task.core(), &inside);
         self.inside.replace(inside);
         self.due.set(!matches!(sent, Sent::Away));
         if matches!(sent, Sent::Nowhere) {
@@ -91,13 +88,13 @@ impl OwnRequest {
     pub(crate) fn take_back(&self) -> bool {
         self.armed.set(false);
         self.due.set(false);
-        let task = self.task.take();
-        let Some(core) = task.as_ref().and_then(AnyFuture::task) else {
+        let Some(task) = self.task.take() else {
             return false;
         };
         if !self.asked.replace(false) {
             return false;
         }
+        let core = task.core();
         cancel::end_own(core);
         core.requests_here() <= self.requests.get()
     }
@@ -105,52 +102,51 @@ impl OwnRequest {
     /// The frame is dropped before its end: drops what it holds, and takes the request back.
     pub(crate) fn drop_inside<F>(&self, mut inner: Pin<&mut Option<F>>) {
         let task = self.task();
-        let armed = task
+        let before = task
             .as_ref()
-            .and_then(AnyFuture::task)
-            .map(|core| &core.armed);
-        let before = armed.is_some_and(Cell::get);
+            .is_some_and(|task| task.core().has(Flags::ARMED));
         // First what is inside: it may give back the very request that is taken back then.
         inner.set(None);
         let own = self.take_back();
-        if let Some(armed) = armed
+        if let Some(task) = task
             && own
             && !before
         {
-            armed.set(false);
+            task.core().clear(Flags::ARMED);
         }
     }
 
     /// The frame is about to be polled: keeps who polls it, and raises the interrupt if that is due. Whether it did.
-    fn begin(&self, task: &AnyFuture, core: &TaskCore, cx: &Context<'_>) -> bool {
-        let own = cx.waker().will_wake(&task.header().owner.waker(core.key));
+    fn begin(&self, task: &TaskRef, cx: &Context<'_>) -> bool {
+        let core = task.core();
+        let own = task.wakes(cx.waker());
         if !own || self.waker.borrow().is_some() {
             let waker = (!own).then(|| cx.waker().clone());
             let former = self.waker.replace(waker);
             drop(former);
         }
         if !self.is_of(task) {
-            self.follow(task, core);
+            self.follow(task);
         }
         // Somebody may have taken back every request in the meantime.
         let due = self.due.take() && core.requests.get() > 0;
-        due && !core.interrupt.replace(true)
+        due && !core.replace(Flags::INTERRUPT)
     }
 
-    fn is_of(&self, task: &AnyFuture) -> bool {
+    fn is_of(&self, task: &TaskRef) -> bool {
         let known = self.task.borrow();
         known.as_ref().is_some_and(|known| known.is(task))
     }
 
     /// The frame has moved to another task since it was polled last.
-    fn follow(&self, task: &AnyFuture, core: &TaskCore) {
+    fn follow(&self, task: &TaskRef) {
         let former = self.task.replace(Some(task.clone()));
-        self.requests.set(core.requests_here());
+        self.requests.set(task.core().requests_here());
         if self.asked.get() {
-            if let Some(former) = former.as_ref().and_then(AnyFuture::task) {
-                cancel::end_own(former);
+            if let Some(former) = former {
+                cancel::end_own(former.core());
             }
-            cancel::begin_own(core);
+            task.core().begin_own();
             self.due.set(true);
         }
     }
@@ -163,7 +159,7 @@ impl<'a> Polling<'a> {
     fn begin(own: &'a OwnRequest, core: &'a TaskCore) -> Polling<'a> {
         own.polling.set(true);
         if own.asked.get() {
-            core.own_around.set(core.own_around.get() + 1);
+            core.enter_own();
         }
         Polling(own, core)
     }
@@ -174,7 +170,7 @@ impl Drop for Polling<'_> {
         let Polling(own, core) = self;
         own.polling.set(false);
         if own.asked.get() {
-            core.own_around.set(core.own_around.get().saturating_sub(1));
+            core.leave_own();
         }
     }
 }
@@ -195,22 +191,22 @@ impl OwnFrame {
         cx: &mut Context<'_>,
     ) -> FramePoll<F::Output> {
         let task = current::current().expect("a frame with a request of its own is of a task");
-        let core = task.task().expect("the current task is one");
-        let raised = own.begin(&task, core, cx);
+        let core = task.core();
+        let raised = own.begin(&task, cx);
         let mark = core.waits.borrow().mark();
         let polled = {
             let _polling = Polling::begin(own, core);
-            self.0.poll_in(&task, core, inner, cx)
+            self.0.poll_in(&task, inner, cx)
         };
         match polled {
             FramePoll::Pending => {
                 own.inside.borrow_mut().note(&core.waits.borrow(), mark);
                 if own.armed.take() && core.requests.get() > 0 {
-                    own.send(&task, core);
+                    own.send(&task);
                 }
             }
             FramePoll::Ready(_) if raised => {
-                core.interrupt.set(false); // It came too late, and was for nobody else.
+                core.clear(Flags::INTERRUPT); // It came too late, and was for nobody else.
             }
             FramePoll::Ready(_) | FramePoll::Interrupted => {}
         }

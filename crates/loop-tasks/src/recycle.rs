@@ -11,9 +11,9 @@ use std::cell::RefCell;
 use std::ptr::NonNull;
 
 /// The step from one class of sizes to the next, in bytes.
-const STEP: usize = 64;
+const STEP: usize = 32;
 /// The number of classes: what is larger than `STEP * CLASSES` is not kept.
-const CLASSES: usize = 16;
+const CLASSES: usize = 32;
 /// How many blocks of a class are kept: a batch of tasks, not the memory of the largest crowd that ever was.
 const MOST: usize = 16 * 1024;
 /// The alignment of every kept block.

@@ -4,12 +4,13 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 
 use crate::callbacks::{Callback, Listener};
-use crate::cell::{AnyFuture, Kind};
+use crate::cell::AnyFuture;
 use crate::ensure::EnsureFuture;
 use crate::error::{Panicked, TaskError};
 use crate::future::LoopFuture;
 use crate::state::State;
 use crate::table::{self, Tasks};
+use crate::vtable::Kind;
 
 struct Shield;
 

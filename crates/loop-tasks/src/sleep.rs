@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use loop_core::{EventLoop, TimerHandle, get_running_loop};
 
+use crate::current;
 use crate::future::LoopFuture;
 use crate::link::{Ended, Link};
+use crate::step;
 
 /// Waits for `delay`. A delay of zero yields once, as [`yield_now`].
 ///
@@ -205,7 +207,16 @@ impl Future for YieldNow {
         if std::mem::replace(&mut self.yielded, true) {
             return Poll::Ready(());
         }
-        cx.waker().wake_by_ref();
+        let steps = current::with_current(|task| {
+            let steps = task.wakes(cx.waker());
+            if steps {
+                step::schedule(task);
+            }
+            steps
+        });
+        if steps != Some(true) {
+            cx.waker().wake_by_ref();
+        }
         Poll::Pending
     }
 }

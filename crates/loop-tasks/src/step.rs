@@ -8,30 +8,28 @@ use std::task::{Context, Poll};
 use loop_core::{EventLoop, ExceptionContext, Job};
 
 use crate::cancel;
-use crate::cell::AnyFuture;
+use crate::cell::{AnyFuture, TaskRef};
 use crate::current::{self, Stand};
 use crate::error::{Panicked, TaskError};
 use crate::quiet::quietly;
 use crate::state::State;
 use crate::table::{self, Tasks};
+use crate::task_core::Flags;
 
 /// Puts a step of the task at the end of the ready queue, if none stands there.
 #[inline]
-pub(crate) fn schedule(task: &AnyFuture) {
-    let Some(core) = task.task() else { return };
-    if !core.scheduled.replace(true) {
+pub(crate) fn schedule(task: &TaskRef) {
+    if !task.core().replace(Flags::SCHEDULED) {
         task.header().owner.schedule(Step(task.clone()));
     }
 }
 
-struct Step(AnyFuture);
+struct Step(TaskRef);
 
 impl Job for Step {
     #[inline]
     fn run(self, _: &EventLoop) {
-        if let Some(core) = self.0.task() {
-            core.scheduled.set(false);
-        }
+        self.0.core().clear(Flags::SCHEDULED);
         step(&self.0);
     }
 
@@ -44,102 +42,97 @@ impl Job for Step {
 ///
 /// # Panics
 /// With what the coroutine panics with; `abandon` and `finish_panicked` then make that its outcome.
-fn step(task: &AnyFuture) {
-    let Some(core) = task.task() else { return };
-    if !core.has_future.get() || core.running.get() {
+#[inline]
+fn step(task: &TaskRef) {
+    let core = task.core();
+    if !core.has(Flags::FUTURE) || core.has(Flags::RUNNING) {
         return; // It is done, or somebody woke it from inside its own poll by running callbacks.
     }
     let stand = Stand::enter(task);
-    core.running.set(true);
-    core.raised.set(false);
-    if core.armed.replace(false) {
-        core.interrupt.set(true);
-    }
-    if core.interrupt.get() && !core.frame_pending.get() {
-        // No frame inside will take it: the await where the task stands ends it.
-        finish_cancelled(task);
+    core.clear(Flags::RAISED);
+    core.set(Flags::RUNNING);
+    if core.has(Flags::ARMED | Flags::INTERRUPT) {
+        interrupted_step(task);
     } else {
         poll(task);
     }
-    core.running.set(false);
+    core.clear(Flags::RUNNING);
     stand.leave();
-    if core.armed.get() && core.has_future.get() {
-        core.armed.set(false);
+    if core.has(Flags::ARMED) && core.has(Flags::FUTURE) {
+        core.clear(Flags::ARMED);
         cancel::pass_on(task.clone());
     }
 }
 
-fn poll(task: &AnyFuture) {
-    let Some(core) = task.task() else { return };
-    core.frame_pending.set(false);
+#[cold]
+fn interrupted_step(task: &TaskRef) {
+    let core = task.core();
+    core.clear(Flags::ARMED);
+    core.set(Flags::INTERRUPT);
+    if core.has(Flags::FRAME_PENDING) {
+        poll(task);
+    } else {
+        // No frame inside will take it: the await where the task stands ends it.
+        finish_cancelled(task);
+    }
+}
+
+#[inline]
+fn poll(task: &TaskRef) {
+    let core = task.core();
+    core.clear(Flags::FRAME_PENDING);
     let waker = task.header().owner.waker(core.key);
-    match task.poll_task(&mut Context::from_waker(&waker)) {
-        Poll::Pending if core.interrupt.get() => finish_cancelled(task),
+    match task.poll(&mut Context::from_waker(&waker)) {
+        Poll::Pending if core.has(Flags::INTERRUPT) => finish_cancelled(task),
         Poll::Pending => {}
         Poll::Ready(is_error) => {
             task.drop_future();
-            let late = core.armed.replace(false) | core.interrupt.replace(false);
+            let late = core.take(Flags::ARMED | Flags::INTERRUPT);
             if late && !is_error {
-                finish(
-                    task,
-                    TaskError::Cancelled(cancel::Cancelled::new()),
-                    State::CANCELLED,
-                );
+                finish(task, cancelled(), State::CANCELLED);
+            } else if is_error {
+                done(task, State::FAILED);
             } else {
-                done(
-                    task,
-                    if is_error {
-                        State::FAILED
-                    } else {
-                        State::default()
-                    },
-                );
+                done(task, State::default());
             }
         }
     }
 }
 
-/// Drops the coroutine where it stands; its outcome is that it was cancelled.
-fn finish_cancelled(task: &AnyFuture) {
-    let Some(core) = task.task() else { return };
-    core.interrupt.set(false);
-    core.absorbing.set(true);
-    task.drop_future();
-    core.absorbing.set(false);
-    core.armed.set(false);
-    finish(
-        task,
-        TaskError::Cancelled(cancel::Cancelled::new()),
-        State::CANCELLED,
-    );
+fn cancelled() -> TaskError {
+    TaskError::Cancelled(cancel::Cancelled::new())
 }
 
-fn finish(task: &AnyFuture, error: TaskError, bits: State) {
+/// Drops the coroutine where it stands; its outcome is that it was cancelled.
+fn finish_cancelled(task: &TaskRef) {
+    let core = task.core();
+    core.clear(Flags::INTERRUPT);
+    core.set(Flags::ABSORBING);
+    task.drop_future();
+    core.clear(Flags::ABSORBING | Flags::ARMED);
+    finish(task, cancelled(), State::CANCELLED);
+}
+
+fn finish(task: &TaskRef, error: TaskError, bits: State) {
     task.fail(error);
     done(task, bits);
 }
 
-fn done(task: &AnyFuture, bits: State) {
+fn done(task: &TaskRef, bits: State) {
     table::settle(task, bits);
-    if let Some(core) = task.task() {
-        Tasks::of(&task.header().owner).remove(core.key);
-    }
+    Tasks::of(&task.header().owner).remove(task.core().key);
 }
 
 /// After a panic: the task whose step it ended, which is no longer the current one.
-pub(crate) fn abandon() -> Option<AnyFuture> {
+pub(crate) fn abandon() -> Option<TaskRef> {
     let task = current::take_abandoned()?;
-    if let Some(core) = task.task() {
-        core.running.set(false);
-        core.absorbing.set(false);
-        core.interrupt.set(false);
-        core.armed.set(false);
-    }
+    task.core()
+        .clear(Flags::RUNNING | Flags::ABSORBING | Flags::INTERRUPT | Flags::ARMED);
     Some(task)
 }
 
 /// Makes a panic the outcome of the task that it ended.
-pub(crate) fn finish_panicked(task: &AnyFuture, panic: Box<dyn Any + Send>) {
+pub(crate) fn finish_panicked(task: &TaskRef, panic: Box<dyn Any + Send>) {
     // What is left of the coroutine goes first; if that panics as well, the first panic is the outcome.
     let _ = drop_future_as(task);
     if task.header().state.get().has(State::SETTLED) {
@@ -165,19 +158,17 @@ fn report_drop(task: &AnyFuture, text: &str) {
 }
 
 /// Drops the coroutine of a task as that task.
-pub(crate) fn drop_future_as(task: &AnyFuture) -> Result<(), String> {
+pub(crate) fn drop_future_as(task: &TaskRef) -> Result<(), String> {
     let stand = Stand::enter(task);
-    let absorbing = task.task().map(|core| core.absorbing.replace(true));
+    let absorbing = task.core().replace(Flags::ABSORBING);
     let result = quietly(|| task.drop_future());
-    if let (Some(core), Some(absorbing)) = (task.task(), absorbing) {
-        core.absorbing.set(absorbing);
-    }
+    task.core().put(Flags::ABSORBING, absorbing);
     stand.leave();
     result
 }
 
 /// Takes the first step of a task now, inside whatever is running: an eager start.
-pub(crate) fn start_now(task: &AnyFuture) {
+pub(crate) fn start_now(task: &TaskRef) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| step(task))) {
         let ours = abandon();
         drop(ours);

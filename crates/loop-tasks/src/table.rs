@@ -9,7 +9,7 @@ use loop_core::{ExceptionContext, LoopRef, Runtime, WakeKey};
 use slab::Slab;
 
 use crate::builder::TaskFactory;
-use crate::cell::{AnyFuture, Typed};
+use crate::cell::{AnyFuture, TaskRef, Typed};
 use crate::error::TaskError;
 use crate::outcome::Errors;
 use crate::quiet::quietly;
@@ -20,7 +20,7 @@ use crate::task_core::TaskCore;
 /// The unfinished tasks of one loop, which are kept alive here: a task that nobody holds goes on.
 #[derive(Default)]
 pub(crate) struct Tasks {
-    slots: RefCell<Slab<AnyFuture>>,
+    slots: RefCell<Slab<TaskRef>>,
     /// How many tasks the loop has had.
     born: Cell<u64>,
     /// Unsettled gathers and shields: each is part of a cycle of references that only closing the loop breaks.
@@ -52,15 +52,16 @@ impl Tasks {
         let entry = slots.vacant_entry();
         #[expect(clippy::cast_possible_truncation, reason = "a generation wraps around")]
         let key = WakeKey::new(entry.key(), serial as u32);
-        let task = Typed::new_task(
+        let typed = Typed::new_task(
             owner.clone(),
             TaskCore::new(key, serial),
             future,
             errors,
             place,
         );
-        entry.insert(task.any().clone());
-        task
+        let task = typed.any().as_task().expect("it was made as one");
+        entry.insert(task.clone());
+        typed
     }
 
     /// Forgets a task that is done.
@@ -71,22 +72,21 @@ impl Tasks {
     }
 
     /// The unfinished task with this key.
-    pub(crate) fn find(&self, key: WakeKey) -> Option<AnyFuture> {
+    pub(crate) fn find(&self, key: WakeKey) -> Option<TaskRef> {
         let slots = self.slots.borrow();
         let task = slots.get(key.slot())?;
-        let is_it = task.task().is_some_and(|core| core.key == key);
-        is_it.then(|| task.clone())
+        (task.core().key == key).then(|| task.clone())
     }
 
     /// The unfinished tasks, oldest first.
-    pub(crate) fn unfinished(&self) -> Vec<AnyFuture> {
-        let mut tasks: Vec<AnyFuture> = self
+    pub(crate) fn unfinished(&self) -> Vec<TaskRef> {
+        let mut tasks: Vec<TaskRef> = self
             .slots
             .borrow()
             .iter()
             .map(|(_, task)| task.clone())
             .collect();
-        tasks.sort_by_key(|task| task.task().map(|core| core.serial));
+        tasks.sort_by_key(|task| task.core().serial);
         tasks
     }
 
@@ -116,7 +116,7 @@ impl Runtime for Tasks {
     fn wake(&self, key: WakeKey) {
         let slots = self.slots.borrow();
         if let Some(task) = slots.get(key.slot())
-            && task.task().is_some_and(|core| core.key == key)
+            && task.core().key == key
         {
             step::schedule(task);
         }
@@ -133,9 +133,7 @@ impl Runtime for Tasks {
     fn close(&self) {
         for task in self.unfinished() {
             lose(&task);
-            if let Some(core) = task.task() {
-                self.remove(core.key);
-            }
+            self.remove(task.core().key);
             let owner = task.header().owner.clone();
             drop_quietly(&owner, task);
         }
@@ -166,7 +164,7 @@ impl Runtime for Tasks {
 }
 
 /// Reports an unfinished task whose loop is closed, and drops what it holds.
-fn lose(task: &AnyFuture) {
+fn lose(task: &TaskRef) {
     let header = task.header();
     let report = |context: ExceptionContext| {
         let context = context.task(format!("{task:?}")).place(Some(header.place));

@@ -9,7 +9,7 @@ use loop_core::{EventLoop, get_event_loop, get_running_loop};
 
 use crate::callbacks::Callback;
 use crate::cancel;
-use crate::cell::AnyFuture;
+use crate::cell::{AnyFuture, TaskRef};
 use crate::context::Context;
 use crate::current;
 use crate::error::TaskError;
@@ -48,10 +48,13 @@ impl<T> Task<T> {
         Task(future)
     }
 
+    fn task(&self) -> &TaskRef {
+        let task = self.any().as_task();
+        task.expect("a Task names a cell that is a task's")
+    }
+
     fn core(&self) -> &TaskCore {
-        self.any()
-            .task()
-            .expect("a Task names a cell that is a task's")
+        self.task().core()
     }
 
     /// The task's name: what was set, or `Task-N` for the N-th task of its loop.
@@ -87,7 +90,7 @@ impl<T> Task<T> {
     /// ```
     #[must_use]
     pub fn get_context(&self) -> Context {
-        self.core().context.borrow().clone()
+        self.core().with_context(|context| context.clone())
     }
 
     /// Sets the task's name.
@@ -106,7 +109,7 @@ impl<T> Task<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn set_name(&self, name: impl Into<Rc<str>>) {
-        self.core().name.replace(Some(name.into()));
+        self.core().set_name(name.into());
     }
 
     /// How many requests for cancellation nobody has taken back.
@@ -172,7 +175,7 @@ impl<T> Task<T> {
     /// See [`all_tasks`].
     #[must_use]
     pub fn erase(&self) -> AnyTask {
-        AnyTask(self.any().clone())
+        AnyTask(self.task().clone())
     }
 }
 
@@ -256,7 +259,7 @@ impl<T> fmt::Debug for Task<T> {
 
 /// A task whose result is somebody else's business: what [`current_task`] and [`all_tasks`] give.
 #[derive(Clone)]
-pub struct AnyTask(AnyFuture);
+pub struct AnyTask(TaskRef);
 
 impl AnyTask {
     pub(crate) fn any(&self) -> &AnyFuture {
@@ -264,9 +267,7 @@ impl AnyTask {
     }
 
     fn core(&self) -> &TaskCore {
-        self.0
-            .task()
-            .expect("an AnyTask names a cell that is a task's")
+        self.0.core()
     }
 
     /// As [`Task::get_name`].
@@ -284,7 +285,7 @@ impl AnyTask {
     /// See [`Task::get_context`].
     #[must_use]
     pub fn get_context(&self) -> Context {
-        self.core().context.borrow().clone()
+        self.core().with_context(|context| context.clone())
     }
 
     /// As [`LoopFuture::cancel`].

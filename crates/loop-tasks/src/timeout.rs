@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use loop_core::{Handle, TimerHandle};
 
-use crate::cell::AnyFuture;
+use crate::cell::TaskRef;
 use crate::own_request::OwnRequest;
 use crate::sleep::running_loop;
 use crate::timeout_run::TimeoutRun;
@@ -319,14 +319,13 @@ impl Timeout {
     }
 
     /// A run begins inside the current task.
-    pub(crate) fn enter(&self, task: &AnyFuture) {
+    pub(crate) fn enter(&self, task: &TaskRef) {
         assert!(
             self.0.stage.get() == Stage::Created,
             "a Timeout is used once"
         );
-        let core = task.task().expect("the current task is one");
         self.0.stage.set(Stage::Active);
-        self.0.own.enter(task, core);
+        self.0.own.enter(task);
         if let When::After(delay) = self.0.when.get() {
             let now = task.header().owner.event_loop().time();
             self.0

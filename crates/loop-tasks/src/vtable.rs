@@ -1,0 +1,200 @@
+//! What the cells of each type do in a way of their own: the functions behind the thin pointer.
+
+#![expect(
+    unsafe_code,
+    reason = "functions of a cell's own type, reached through a pointer that has forgotten it"
+)]
+
+use std::any::TypeId;
+use std::marker::PhantomData;
+use std::mem::{ManuallyDrop, offset_of};
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::task::{Context, Poll};
+
+use crate::cell::{AnyFuture, Body, Cell, Header, TaskCell};
+use crate::error::TaskError;
+use crate::outcome::Outcome;
+use crate::recycle;
+use crate::task_core::Flags;
+
+pub(crate) struct VTable {
+    /// Drops the value in the cell and frees it.
+    pub(crate) destroy: unsafe fn(NonNull<Header>),
+    pub(crate) cancel: fn(&AnyFuture) -> bool,
+    pub(crate) disband: fn(&AnyFuture),
+    /// Whether it has an outcome of its own, which nobody may set.
+    pub(crate) settles_itself: bool,
+    /// Whether the cell is a `TaskCell`.
+    pub(crate) is_task: bool,
+    /// Where the `Body` stands in the cell.
+    pub(crate) body: usize,
+    pub(crate) outcome_type: fn() -> TypeId,
+    pub(crate) was_cancelled: unsafe fn(NonNull<Header>) -> bool,
+    /// Polls the coroutine; when it is ready, keeps its output and says whether that is an error.
+    pub(crate) poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> Poll<bool>,
+    pub(crate) drop_future: unsafe fn(NonNull<Header>),
+    /// Takes a failure as the outcome.
+    pub(crate) fail: unsafe fn(NonNull<Header>, TaskError),
+    /// What the failure says, if the outcome is one.
+    pub(crate) failure: unsafe fn(NonNull<Header>) -> Option<String>,
+}
+
+/// What the kinds of cells add that are no tasks.
+pub(crate) trait Kind: Sized + 'static {
+    /// The cancel hook: whether the request was accepted.
+    fn cancel(&self, this: &AnyFuture) -> bool;
+
+    /// Whether it has an outcome of its own, which nobody may set.
+    const SETTLES_ITSELF: bool = false;
+
+    /// Lets go of what refers back to this cell: its loop is closed.
+    fn disband(&self, _: &AnyFuture) {}
+}
+
+pub(crate) struct Functions<T, K>(PhantomData<(T, K)>);
+
+impl<T: 'static, K: Kind> Functions<T, K> {
+    pub(crate) const PLAIN: VTable = VTable {
+        destroy: destroy::<Cell<T, K>>,
+        cancel: cancel::<T, K>,
+        disband: disband::<T, K>,
+        settles_itself: K::SETTLES_ITSELF,
+        is_task: false,
+        body: offset_of!(Cell<T, K>, body),
+        outcome_type: TypeId::of::<T>,
+        was_cancelled: was_cancelled::<T>,
+        poll: |_, _| Poll::Pending,
+        drop_future: |_| {},
+        fail: fail::<T>,
+        failure: failure::<T>,
+    };
+}
+
+pub(crate) struct TaskFunctions<F>(PhantomData<F>);
+
+impl<F: Future<Output: 'static> + 'static> TaskFunctions<F> {
+    pub(crate) const TASK: VTable = VTable {
+        destroy: destroy::<TaskCell<F>>,
+        cancel: |this| this.as_task().is_some_and(crate::cancel::request),
+        disband: |_| {},
+        settles_itself: true,
+        is_task: true,
+        body: offset_of!(TaskCell<F>, body),
+        outcome_type: TypeId::of::<F::Output>,
+        was_cancelled: was_cancelled::<F::Output>,
+        poll: poll::<F>,
+        drop_future: drop_future::<F>,
+        fail: fail::<F::Output>,
+        failure: failure::<F::Output>,
+    };
+}
+
+/// # Safety
+/// `header` must be the first field of a live cell whose outcome is a `T`, and the reference must not outlive it.
+#[inline]
+pub(crate) unsafe fn body<'a, T>(header: NonNull<Header>) -> &'a Body<T> {
+    // SAFETY: the caller's promise; the vtable is the cell's own and says where in it the body stands, and the
+    // pointer was made from the whole allocation.
+    unsafe {
+        let offset = header.as_ref().vtable().body;
+        header.byte_add(offset).cast::<Body<T>>().as_ref()
+    }
+}
+
+/// # Safety
+/// `header` must be the first field of a live `C`, which nobody uses afterwards.
+unsafe fn destroy<C>(header: NonNull<Header>) {
+    let cell = header.cast::<C>();
+    /// Gives the memory back, also when the drop of what was in it panics.
+    struct Give<C>(NonNull<C>);
+    impl<C> Drop for Give<C> {
+        fn drop(&mut self) {
+            // SAFETY: `allocate` took it, its value is dropped (or being unwound from), and nobody uses it.
+            unsafe { recycle::give(self.0) }
+        }
+    }
+    let _give = Give(cell);
+    // SAFETY: the caller gives the cell up.
+    unsafe { cell.drop_in_place() }
+}
+
+fn cancel<T: 'static, K: Kind>(this: &AnyFuture) -> bool {
+    // SAFETY: this function stands only in the vtables of cells of this type, and `this` keeps it alive.
+    let cell = unsafe { this.pointer().cast::<Cell<T, K>>().as_ref() };
+    cell.kind.cancel(this)
+}
+
+fn disband<T: 'static, K: Kind>(this: &AnyFuture) {
+    // SAFETY: as in `cancel`.
+    let cell = unsafe { this.pointer().cast::<Cell<T, K>>().as_ref() };
+    cell.kind.disband(this);
+}
+
+/// # Safety
+/// As [`body`].
+unsafe fn was_cancelled<T>(header: NonNull<Header>) -> bool {
+    // SAFETY: the caller's promise.
+    let body = unsafe { body::<T>(header) };
+    matches!(
+        &*body.outcome.borrow(),
+        Outcome::Done(Err(TaskError::Cancelled(_)))
+    )
+}
+
+/// # Safety
+/// As [`body`].
+unsafe fn fail<T>(header: NonNull<Header>, error: TaskError) {
+    // SAFETY: the caller's promise.
+    let old = unsafe { body::<T>(header) }
+        .outcome
+        .replace(Outcome::Done(Err(error)));
+    drop(old);
+}
+
+/// # Safety
+/// As [`body`].
+unsafe fn failure<T>(header: NonNull<Header>) -> Option<String> {
+    // SAFETY: the caller's promise.
+    let body = unsafe { body::<T>(header) };
+    match &*body.outcome.borrow() {
+        Outcome::Done(Err(error)) => Some(error.to_string()),
+        Outcome::Done(Ok(value)) => (body.errors.get()?().text)(value),
+        Outcome::Pending | Outcome::Taken => None,
+    }
+}
+
+/// # Safety
+/// `header` must be the first field of a live `TaskCell<F>` that has its future, is marked as running, and is not being
+/// polled.
+unsafe fn poll<F: Future<Output: 'static> + 'static>(
+    header: NonNull<Header>,
+    cx: &mut Context<'_>,
+) -> Poll<bool> {
+    // SAFETY: the caller's promise.
+    let cell = unsafe { header.cast::<TaskCell<F>>().as_ref() };
+    debug_assert!(cell.core.has(Flags::FUTURE) && cell.core.has(Flags::RUNNING));
+    // SAFETY: nobody else reaches the future (table in `cell`), it never moves out of its cell, and it is dropped in
+    // place; so it may be pinned.
+    let future = unsafe { Pin::new_unchecked(&mut **cell.future.get()) };
+    let Poll::Ready(output) = future.poll(cx) else {
+        return Poll::Pending;
+    };
+    let errors = cell.body.errors.get();
+    let is_error = errors.is_some_and(|view| (view().is_error)(&output));
+    let pending = cell.body.outcome.replace(Outcome::Done(Ok(output)));
+    drop(pending);
+    Poll::Ready(is_error)
+}
+
+/// # Safety
+/// `header` must be the first field of a live `TaskCell<F>` that is not being polled.
+unsafe fn drop_future<F: Future<Output: 'static> + 'static>(header: NonNull<Header>) {
+    // SAFETY: the caller's promise.
+    let cell = unsafe { header.cast::<TaskCell<F>>().as_ref() };
+    // Cleared first: a drop that panics has happened all the same.
+    if cell.core.take(Flags::FUTURE) {
+        // SAFETY: the flag says that the future is there, and nobody will look at it again.
+        unsafe { ManuallyDrop::drop(&mut *cell.future.get()) }
+    }
+}
