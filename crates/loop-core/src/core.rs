@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use loop_timers::TimerQueue;
+use loop_timers::{TimerKey, TimerQueue};
 
 use crate::clock::{Clock, Nanos};
 use crate::error::LoopError;
@@ -107,6 +107,17 @@ impl Core {
     #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.phase.get() == Phase::Closed
+    }
+
+    /// Adds a timer; the caller knows that the loop is not closed.
+    #[inline]
+    pub(crate) fn add_timer(&self, when: Nanos, job: RawJob) -> TimerKey {
+        let mut timers = self.timers.borrow_mut();
+        if timers.is_empty() {
+            // What kept the loop busy before there was a timer made none late.
+            self.looked_at.set(self.clock.now());
+        }
+        timers.insert(when, job)
     }
 
     /// Whether this process is a fork of the one that made the loop.

@@ -240,13 +240,7 @@ impl EventLoop {
         } else {
             RawJob::new(Call(callback))
         };
-        let mut timers = core.timers.borrow_mut();
-        if timers.is_empty() {
-            // What kept the loop busy before there was a timer made none late.
-            core.looked_at.set(core.clock.now());
-        }
-        let key = timers.insert(when, job);
-        drop(timers);
+        let key = core.add_timer(when, job);
         Ok(TimerHandle::new(Rc::clone(core), key, when))
     }
 

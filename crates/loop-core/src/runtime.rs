@@ -9,8 +9,12 @@ use std::any::{Any, TypeId};
 use std::ops::Deref;
 use std::rc::{Rc, Weak};
 use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use loop_timers::TimerKey;
 
 use crate::EventLoop;
+use crate::clock::{Nanos, nanos};
 use crate::core::Core;
 use crate::current::with_running;
 use crate::error::NoRunningLoop;
@@ -81,6 +85,10 @@ impl Deref for Installed {
 /// one would keep its own loop open, so it holds this.
 #[derive(Clone, Debug)]
 pub struct LoopRef(Rc<Core>);
+
+/// The name of a timer among those of its loop: see [`LoopRef::schedule_later`]. Never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimerId(TimerKey);
 
 /// A [`LoopRef`] that does not keep the memory of the loop either.
 #[derive(Clone, Debug)]
@@ -226,6 +234,65 @@ impl LoopRef {
         }
         let job = RawJob::new(job);
         self.0.ready.borrow_mut().push(job);
+    }
+
+    /// Runs a job after `delay`; drops it if the loop is closed. For a layer that keeps the timer's name where a
+    /// [`TimerHandle`](crate::TimerHandle) would be too large.
+    ///
+    /// # Ordering
+    /// As [`EventLoop::call_later`].
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use loop_core::{EventLoop, Job};
+    /// struct Stop;
+    /// impl Job for Stop {
+    ///     fn run(self, event_loop: &EventLoop) {
+    ///         event_loop.stop();
+    ///     }
+    /// }
+    /// let event_loop = EventLoop::builder().virtual_clock().build()?;
+    /// let reference = event_loop.loop_ref();
+    /// let early = reference.schedule_later(Duration::from_secs(1), Stop);
+    /// reference.schedule_later(Duration::from_secs(2), Stop);
+    /// reference.cancel_timer(early.unwrap());
+    /// let start = event_loop.time();
+    /// event_loop.run_forever()?;
+    /// assert_eq!(event_loop.time() - start, Duration::from_secs(2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn schedule_later(&self, delay: Duration, job: impl Job) -> Option<TimerId> {
+        let when = self.0.clock.now().saturating_add(nanos(delay));
+        self.schedule_timer(when, job)
+    }
+
+    /// Runs a job at the moment `when` of the loop's clock. Otherwise as [`schedule_later`](Self::schedule_later).
+    ///
+    /// # Examples
+    /// See [`schedule_later`](Self::schedule_later).
+    #[inline]
+    pub fn schedule_at(&self, when: Instant, job: impl Job) -> Option<TimerId> {
+        self.schedule_timer(self.0.clock.instant_to_nanos(when), job)
+    }
+
+    #[inline]
+    fn schedule_timer(&self, when: Nanos, job: impl Job) -> Option<TimerId> {
+        if self.0.is_closed() {
+            return None;
+        }
+        Some(TimerId(self.0.add_timer(when, RawJob::new(job))))
+    }
+
+    /// Cancels a timer: its job is dropped now and never runs. Does nothing if it has run.
+    ///
+    /// # Examples
+    /// See [`schedule_later`](Self::schedule_later).
+    #[inline]
+    pub fn cancel_timer(&self, timer: TimerId) {
+        let job = self.0.timers.borrow_mut().remove(timer.0);
+        drop(job);
     }
 
     /// A waker that calls [`Runtime::wake`] with `key`.

@@ -12,11 +12,11 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::cell::{AnyFuture, TaskRef};
+use crate::cell::TaskRef;
 use crate::current;
 use crate::state::State;
 use crate::step;
-use crate::task_core::{Flags, Inside, TaskCore};
+use crate::task_core::{Flags, Inside, Stage, Target, TaskCore, Wait, Waits};
 
 /// The cancel hook of a task.
 pub(crate) fn request(task: &TaskRef) -> bool {
@@ -51,42 +51,71 @@ pub(crate) fn pass_on(mut task: TaskRef) {
         if core.has(Flags::RUNNING) {
             return core.set(Flags::ARMED);
         }
-        let only = core
-            .waits
-            .borrow_mut()
-            .only()
-            .map(|wait| wait.target.clone());
-        let Some(target) = only else {
-            return interrupt(&task);
-        };
-        if !offer(core, &target) {
+        let next = match offer(&task, Waits::only) {
+            Offered::Nobody => return interrupt(&task),
             // It is done or will be without further ado, and a step is on its way.
-            return core.set(Flags::ARMED);
-        }
-        if let Some(wait) = core.waits.borrow_mut().only() {
-            wait.passed = true;
-        }
-        let Some(next) = target.as_task() else { return };
+            Offered::Refused => return core.set(Flags::ARMED),
+            Offered::Taken => return,
+            Offered::TakenBy(next) => next,
+        };
         walked += 1;
         if next.address() == mark || next.core().has(Flags::ASKING) {
-            return interrupt(next);
+            return interrupt(&next);
         } else if walked == far {
             (mark, walked, far) = (next.address(), 0, far.saturating_mul(2));
         }
-        let next = next.clone();
         task = next;
     }
 }
 
-/// Offers a request to what a task waits for. A task that accepts it still has to pass it on.
-fn offer(core: &TaskCore, target: &AnyFuture) -> bool {
-    match target.as_task() {
+/// What became of a request that was offered to what a task waits for.
+enum Offered {
+    Nobody,
+    Refused,
+    Taken,
+    /// By a task, which still has to pass it on.
+    TakenBy(TaskRef),
+}
+
+/// Offers a request to what a task waits for, in the one wait that `only` finds.
+fn offer(task: &TaskRef, only: impl Fn(&mut Waits) -> Option<&mut Wait>) -> Offered {
+    let core = task.core();
+    let target = {
+        let mut waits = core.waits.borrow_mut();
+        let Some(wait) = only(&mut waits) else {
+            return Offered::Nobody;
+        };
+        match &mut wait.target {
+            Target::Future(future) => Some(future.clone()),
+            Target::Gate(stage @ Stage::Closed) => {
+                *stage = Stage::Cancelled;
+                wait.passed = true;
+                None
+            }
+            Target::Gate(_) => return Offered::Refused,
+        }
+    };
+    let Some(target) = target else {
+        step::schedule(task);
+        return Offered::Taken;
+    };
+    let accepted = match target.as_task() {
         Some(next) => accept(next),
         None => {
             // No borrow is held: the hook of a gather comes back here for its children, of which this task may be one.
             let _asking = Restore::after(core, Flags::ASKING, true);
             target.cancel()
         }
+    };
+    if !accepted {
+        return Offered::Refused;
+    }
+    if let Some(wait) = only(&mut core.waits.borrow_mut()) {
+        wait.passed = true;
+    }
+    match target.as_task() {
+        Some(next) => Offered::TakenBy(next.clone()),
+        None => Offered::Taken,
     }
 }
 
@@ -114,21 +143,12 @@ pub(crate) fn end_own(core: &TaskCore) {
 
 /// Sends a frame's own request to the one thing that its suspended task waits for inside the frame: others beside it,
 /// in a `join!`, are not concerned.
-pub(crate) fn send_within(core: &TaskCore, inside: &Inside) -> Sent {
-    let target = inside
-        .only(&mut core.waits.borrow_mut())
-        .map(|wait| wait.target.clone());
-    let Some(target) = target else {
-        return Sent::Nowhere;
-    };
-    if !offer(core, &target) {
-        return Sent::Refused;
-    }
-    if let Some(wait) = inside.only(&mut core.waits.borrow_mut()) {
-        wait.passed = true;
-    }
-    if let Some(task) = target.as_task() {
-        pass_on(task.clone());
+pub(crate) fn send_within(task: &TaskRef, inside: &Inside) -> Sent {
+    match offer(task, |waits| inside.only(waits)) {
+        Offered::Nobody => return Sent::Nowhere,
+        Offered::Refused => return Sent::Refused,
+        Offered::Taken => {}
+        Offered::TakenBy(next) => pass_on(next),
     }
     Sent::Away
 }

@@ -72,7 +72,7 @@ impl OwnRequest {
 
     fn send(&self, task: &TaskRef) {
         let inside = self.inside.take();
-        let sent = cancel::send_within(task.core(), &inside);
+        let sent = cancel::send_within(task, &inside);
         self.inside.replace(inside);
         self.due.set(!matches!(sent, Sent::Away));
         if matches!(sent, Sent::Nowhere) {

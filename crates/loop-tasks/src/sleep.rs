@@ -6,11 +6,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use loop_core::{EventLoop, TimerHandle, get_running_loop};
+use loop_core::{EventLoop, Job, LoopRef, TimerId, get_running_loop};
 
 use crate::current;
-use crate::future::LoopFuture;
-use crate::link::{Ended, Link};
+use crate::gate::{Gate, GateOpener};
 use crate::step;
 
 /// Waits for `delay`. A delay of zero yields once, as [`yield_now`].
@@ -111,19 +110,58 @@ enum Until {
 }
 
 struct Waiting {
-    link: Link,
-    timer: TimerHandle,
+    gate: Gate,
+    timer: Option<TimerId>,
+    owner: LoopRef,
+}
+
+impl Waiting {
+    #[inline]
+    fn begin(owner: LoopRef, until: Until, cx: &mut Context<'_>) -> Waiting {
+        let mut waiting = Waiting {
+            gate: Gate::new(),
+            timer: None,
+            owner,
+        };
+        let Waiting { gate, timer, owner } = &mut waiting;
+        let begun = gate.poll_with(cx, |opener| {
+            let wake = Wake(opener);
+            *timer = match until {
+                Until::After(delay) => owner.schedule_later(delay, wake),
+                Until::At(deadline) => owner.schedule_at(deadline, wake),
+            };
+        });
+        debug_assert!(begun.is_pending(), "the timer has not run");
+        waiting
+    }
 }
 
 impl fmt::Debug for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.timer.fmt(f)
+        self.gate.fmt(f)
     }
 }
 
 impl Drop for Waiting {
+    #[inline]
     fn drop(&mut self) {
-        self.timer.cancel();
+        if let Some(timer) = self.timer {
+            self.owner.cancel_timer(timer);
+        }
+    }
+}
+
+/// What the timer of a sleep does.
+struct Wake(GateOpener);
+
+impl Job for Wake {
+    #[inline]
+    fn run(self, _: &EventLoop) {
+        self.0.open();
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("sleep")
     }
 }
 
@@ -137,33 +175,29 @@ pub(crate) fn running_loop(what: &str) -> EventLoop {
 impl Future for Sleep {
     type Output = ();
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if let State::New(until) = self.0 {
-            let event_loop = running_loop("sleep");
-            if matches!(until, Until::At(deadline) if deadline <= event_loop.time()) {
+            let owner = match LoopRef::running() {
+                Ok(owner) => owner,
+                Err(error) => panic!("{error}: sleep needs one"),
+            };
+            if matches!(until, Until::At(deadline) if deadline <= owner.event_loop().time()) {
                 self.0 = State::Yield(yield_now());
             } else {
-                let future = LoopFuture::new(&event_loop.loop_ref());
-                let link = Link::new(future.any().clone());
-                let wake = move || {
-                    if !future.done() {
-                        let _ = future.set_result(());
-                    }
-                };
-                let timer = match until {
-                    Until::After(delay) => event_loop.call_later(delay, wake),
-                    Until::At(deadline) => event_loop.call_at(deadline, wake),
-                };
-                let timer = timer.expect("a running loop is not closed");
-                self.0 = State::Waiting(Waiting { link, timer });
+                self.0 = State::Waiting(Waiting::begin(owner, until, cx));
+                return Poll::Pending;
             }
         }
         match &mut self.0 {
             State::Yield(inner) => Pin::new(inner).poll(cx),
-            State::Waiting(waiting) => match waiting.link.poll(cx) {
-                Poll::Ready(Ended::Settled | Ended::Refused(_)) => Poll::Ready(()),
-                Poll::Ready(Ended::Interrupted) | Poll::Pending => Poll::Pending,
-            },
+            State::Waiting(waiting) => {
+                let polled = waiting.gate.poll_with(cx, |_| ());
+                if let Poll::Ready(Ok(())) = polled {
+                    waiting.timer = None; // It has run.
+                }
+                polled.map(|_| ())
+            }
             State::New(_) => unreachable!("it began above"),
         }
     }

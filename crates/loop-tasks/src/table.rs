@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::future::Future;
 use std::panic::Location;
 
@@ -11,6 +12,7 @@ use slab::Slab;
 use crate::builder::TaskFactory;
 use crate::cell::{AnyFuture, TaskRef, Typed};
 use crate::error::TaskError;
+use crate::future::LoopFuture;
 use crate::outcome::Errors;
 use crate::quiet::quietly;
 use crate::state::State;
@@ -26,6 +28,8 @@ pub(crate) struct Tasks {
     /// Unsettled gathers and shields: each is part of a cycle of references that only closing the loop breaks.
     cycles: RefCell<Slab<AnyFuture>>,
     factory: RefCell<Option<TaskFactory>>,
+    /// The gates that have moved from the task where they began: by that and the number of the wait there.
+    moved: RefCell<HashMap<(WakeKey, u32), LoopFuture<()>>>,
 }
 
 impl Tasks {
@@ -107,6 +111,23 @@ impl Tasks {
 
     pub(crate) fn release_cycle(&self, slot: usize) {
         let future = self.cycles.borrow_mut().try_remove(slot);
+        drop(future);
+    }
+}
+
+/// Gates that have moved: rare.
+impl Tasks {
+    pub(crate) fn keep_moved(&self, name: (WakeKey, u32), future: LoopFuture<()>) {
+        let other = self.moved.borrow_mut().insert(name, future);
+        drop(other);
+    }
+
+    pub(crate) fn find_moved(&self, name: (WakeKey, u32)) -> Option<LoopFuture<()>> {
+        self.moved.borrow().get(&name).cloned()
+    }
+
+    pub(crate) fn forget_moved(&self, name: (WakeKey, u32)) {
+        let future = self.moved.borrow_mut().remove(&name);
         drop(future);
     }
 }

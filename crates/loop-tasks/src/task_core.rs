@@ -204,17 +204,32 @@ pub(crate) struct Waits {
     next: u32,
 }
 
-/// One await on a loop future.
+/// One await: on a loop future, or at a gate.
 pub(crate) struct Wait {
     id: u32,
-    pub(crate) target: AnyFuture,
+    pub(crate) target: Target,
     /// A request for cancellation went through this await.
     pub(crate) passed: bool,
 }
 
+/// What an await waits for.
+pub(crate) enum Target {
+    Future(AnyFuture),
+    Gate(Stage),
+}
+
+/// What has come of a gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Closed,
+    Open,
+    /// A request for cancellation came through the task that waits.
+    Cancelled,
+}
+
 impl Waits {
     #[inline]
-    pub(crate) fn add(&mut self, target: AnyFuture) -> u32 {
+    pub(crate) fn add(&mut self, target: Target) -> u32 {
         let id = self.next;
         self.next = id.wrapping_add(1);
         let wait = Wait {
@@ -236,13 +251,69 @@ impl Waits {
             let next = self.more.as_mut().and_then(|more| more.pop_front());
             return std::mem::replace(&mut self.first, next);
         }
-        let more = self.more.as_mut()?;
+        let at = self.place(id)?;
+        self.more.as_mut()?.remove(at)
+    }
+
+    /// Where a wait stands behind the first one.
+    fn place(&self, id: u32) -> Option<usize> {
+        let more = self.more.as_ref()?;
         // Oldest first, so that each is found quickly however many there are; numbers may have wrapped around.
         let oldest = more.front()?.id;
         let at = more.binary_search_by_key(&id.wrapping_sub(oldest), |wait| {
             wait.id.wrapping_sub(oldest)
         });
-        more.remove(at.ok()?)
+        at.ok()
+    }
+
+    /// What has come of the gate that this wait stands at.
+    #[inline]
+    pub(crate) fn stage(&self, id: u32) -> Option<Stage> {
+        let wait = match &self.first {
+            Some(first) if first.id == id => first,
+            _ => self.more.as_ref()?.get(self.place(id)?)?,
+        };
+        match wait.target {
+            Target::Gate(stage) => Some(stage),
+            Target::Future(_) => None,
+        }
+    }
+
+    /// Removes a wait at a gate unless that is closed, and says what has come of it.
+    #[inline]
+    pub(crate) fn settle(&mut self, id: u32) -> Option<Stage> {
+        if let Some(Wait {
+            id: first,
+            target: Target::Gate(stage),
+            ..
+        }) = &self.first
+            && *first == id
+        {
+            let stage = *stage;
+            if stage != Stage::Closed {
+                self.first = self.more.as_mut().and_then(|more| more.pop_front());
+            }
+            return Some(stage);
+        }
+        let stage = self.stage(id)?;
+        if stage != Stage::Closed {
+            self.remove(id);
+        }
+        Some(stage)
+    }
+
+    #[inline]
+    pub(crate) fn stage_mut(&mut self, id: u32) -> Option<&mut Stage> {
+        let wait = if self.first.as_ref().is_some_and(|first| first.id == id) {
+            self.first.as_mut()?
+        } else {
+            let at = self.place(id)?;
+            self.more.as_mut()?.get_mut(at)?
+        };
+        match &mut wait.target {
+            Target::Gate(stage) => Some(stage),
+            Target::Future(_) => None,
+        }
     }
 
     /// The one await that the task is suspended in, if there is exactly one.

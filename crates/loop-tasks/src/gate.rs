@@ -1,0 +1,399 @@
+//! Gates: what one task waits at until somebody opens it.
+//!
+//! Sleeps and the primitives of synchronization make a wait for each wait of a task. A loop future would be an
+//! allocation of its own, of which the outcome, the place and most callbacks are of no use. A gate is an entry among
+//! the waits of its task, and its name is that task and a number.
+//!
+//! That works for an await with the task's own waker. One that is polled through a combinator's, or outside of a task,
+//! stands at a future after all; so does one that moves from the task where it began.
+
+use std::fmt;
+use std::task::{Context, Poll};
+
+use loop_core::LoopRef;
+
+use crate::cancel::{self, Cancelled};
+use crate::cell::TaskRef;
+use crate::current;
+use crate::error::TaskError;
+use crate::future::LoopFuture;
+use crate::link::{Ended, Tie};
+use crate::step;
+use crate::table::Tasks;
+use crate::task_core::{Stage, Target};
+
+/// A place where one task waits until it is told to go on: what a [`LoopFuture<()>`](LoopFuture) is, without an
+/// allocation, for whoever writes something to wait for.
+///
+/// It begins when it is first polled, and that is when its [`GateOpener`] is made. Whoever holds one of those opens it,
+/// once and for all. Dropping the gate ends the wait.
+///
+/// # Ordering
+/// Opening it schedules the step of the task that waits, as settling a future does. A request for cancellation goes to
+/// the gate that a task waits at: it is cancelled, and cannot be opened any more.
+///
+/// # asyncio
+/// The futures that `asyncio.sleep` and `asyncio.Lock` make for each wait.
+///
+/// # Examples
+/// ```
+/// use std::cell::Cell;
+/// use std::future::poll_fn;
+/// use loop_core::EventLoop;
+/// use loop_tasks::{Gate, LoopExt, create_task};
+/// let event_loop = EventLoop::new()?;
+/// event_loop.run_until_complete(async {
+///     let mut gate = Gate::new();
+///     let open_later = |opener: loop_tasks::GateOpener| {
+///         create_task(async move {
+///             assert!(opener.open());
+///             assert!(!opener.open(), "once and for all");
+///         });
+///     };
+///     let mut enter = Some(open_later);
+///     let opened = poll_fn(|cx| gate.poll_with(cx, |opener| enter.take().unwrap()(opener))).await;
+///     assert!(opened.is_ok());
+/// })?;
+/// # event_loop.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Default)]
+#[must_use = "nobody waits at a gate that is not polled"]
+pub struct Gate(Place);
+
+/// Where the wait stands.
+#[derive(Default)]
+enum Place {
+    #[default]
+    New,
+    /// Among the waits of this task.
+    Task(TaskRef, u32),
+    Away(Box<Away>),
+    Opened,
+    Cancelled,
+}
+
+/// A wait that is not among those of the task where it began.
+struct Away {
+    future: LoopFuture<()>,
+    tie: Tie,
+    /// What openers take it for: it began there.
+    began: Option<(TaskRef, u32)>,
+}
+
+impl Gate {
+    /// Makes one, at which nobody waits yet.
+    ///
+    /// # Examples
+    /// See [`Gate`].
+    pub const fn new() -> Gate {
+        Gate(Place::New)
+    }
+
+    /// Waits until it is opened. The first time, `enter` is called with what opens it.
+    ///
+    /// # Errors
+    /// [`TaskError::Cancelled`] if it was cancelled by a request for another task, which had waited here before;
+    /// [`TaskError::WrongLoop`] if it is polled on another loop than where it began.
+    ///
+    /// # Panics
+    /// When it begins where no loop is running.
+    ///
+    /// # Examples
+    /// See [`Gate`].
+    #[inline]
+    pub fn poll_with(
+        &mut self,
+        cx: &mut Context<'_>,
+        enter: impl FnOnce(GateOpener),
+    ) -> Poll<Result<(), TaskError>> {
+        if let Place::New = self.0 {
+            let opener = self.begin(cx);
+            enter(opener);
+            if let Place::Task(task, wait) = &self.0
+                && task.core().waits.borrow().stage(*wait) == Some(Stage::Closed)
+            {
+                return Poll::Pending;
+            }
+        }
+        self.poll(cx)
+    }
+
+    #[inline]
+    fn begin(&mut self, cx: &Context<'_>) -> GateOpener {
+        if let Some(task) = current::current()
+            && task.wakes(cx.waker())
+        {
+            let wait = task
+                .core()
+                .waits
+                .borrow_mut()
+                .add(Target::Gate(Stage::Closed));
+            self.0 = Place::Task(task.clone(), wait);
+            return GateOpener(Opener::Task(task, wait));
+        }
+        let owner = match LoopRef::running() {
+            Ok(owner) => owner,
+            Err(error) => panic!("{error}: to wait needs one"),
+        };
+        let future = LoopFuture::new(&owner);
+        self.0 = Place::Away(Box::new(Away {
+            future: future.clone(),
+            tie: Tie::None,
+            began: None,
+        }));
+        GateOpener(Opener::Future(future))
+    }
+
+    #[inline]
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
+        match &mut self.0 {
+            Place::New | Place::Opened => Poll::Ready(Ok(())),
+            Place::Cancelled => Poll::Ready(Err(TaskError::Cancelled(Cancelled::new()))),
+            Place::Away(away) => away.poll(cx),
+            Place::Task(task, wait) => {
+                let stage = task.core().waits.borrow_mut().settle(*wait);
+                match stage {
+                    Some(Stage::Open) => {
+                        self.0 = Place::Opened;
+                        Poll::Ready(Ok(()))
+                    }
+                    Some(Stage::Closed) if current::is_current(task) && task.wakes(cx.waker()) => {
+                        Poll::Pending
+                    }
+                    Some(Stage::Closed) => self.poll_elsewhere(cx),
+                    Some(Stage::Cancelled) | None => self.cancelled(),
+                }
+            }
+        }
+    }
+
+    /// The request for cancellation that came to it interrupts the task that it was for.
+    #[cold]
+    fn cancelled(&mut self) -> Poll<Result<(), TaskError>> {
+        if let Place::Task(task, _) = std::mem::replace(&mut self.0, Place::Cancelled) {
+            if current::is_current(&task) {
+                cancel::raise();
+                return Poll::Pending;
+            }
+            // The wait has moved on; the request was that task's.
+            cancel::give_back(&task);
+        }
+        Poll::Ready(Err(TaskError::Cancelled(Cancelled::new())))
+    }
+
+    /// It has moved to another task, or into a combinator: a future takes its place.
+    #[cold]
+    fn poll_elsewhere(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
+        if let Place::Task(task, wait) = std::mem::take(&mut self.0) {
+            let former = task.core().waits.borrow_mut().remove(wait);
+            drop(former);
+            let owner = &task.header().owner;
+            let future = LoopFuture::new(owner);
+            Tasks::of(owner).keep_moved((task.core().key, wait), future.clone());
+            self.0 = Place::Away(Box::new(Away {
+                future,
+                tie: Tie::None,
+                began: Some((task, wait)),
+            }));
+        }
+        self.poll(cx)
+    }
+
+    /// Whether it was opened.
+    ///
+    /// # Examples
+    /// ```
+    /// assert!(!loop_tasks::Gate::new().is_open());
+    /// ```
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        match &self.0 {
+            Place::New | Place::Cancelled => false,
+            Place::Opened => true,
+            Place::Task(task, wait) => task.core().waits.borrow().stage(*wait) == Some(Stage::Open),
+            Place::Away(away) => away.future.done() && !away.future.cancelled(),
+        }
+    }
+}
+
+impl Drop for Gate {
+    #[inline]
+    fn drop(&mut self) {
+        if let Place::Task(task, wait) = &self.0 {
+            let wait = task.core().waits.borrow_mut().remove(*wait);
+            if wait.is_some_and(|wait| wait.passed) {
+                cancel::give_back(task);
+            }
+        }
+    }
+}
+
+impl Away {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
+        match self.tie.poll(self.future.any(), cx) {
+            Poll::Pending | Poll::Ready(Ended::Interrupted) => Poll::Pending,
+            Poll::Ready(Ended::Refused(error)) => Poll::Ready(Err(error)),
+            Poll::Ready(Ended::Settled) if self.future.cancelled() => {
+                Poll::Ready(Err(TaskError::Cancelled(Cancelled::new())))
+            }
+            Poll::Ready(Ended::Settled) => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl Drop for Away {
+    fn drop(&mut self) {
+        if !matches!(self.tie, Tie::None) {
+            self.tie.untie(self.future.any());
+        }
+        if let Some((task, wait)) = &self.began {
+            Tasks::of(&task.header().owner).forget_moved((task.core().key, *wait));
+        }
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("open", &self.is_open())
+            .finish()
+    }
+}
+
+/// What opens a [`Gate`]. Clones open the same one; when that is gone, they open nothing.
+#[derive(Clone)]
+pub struct GateOpener(Opener);
+
+#[derive(Clone)]
+enum Opener {
+    Task(TaskRef, u32),
+    Future(LoopFuture<()>),
+}
+
+impl GateOpener {
+    /// Opens the gate. `false`: it was open, cancelled or gone.
+    ///
+    /// # Examples
+    /// See [`Gate`].
+    #[allow(clippy::must_use_candidate, reason = "most who open it do not care")]
+    #[inline]
+    pub fn open(&self) -> bool {
+        let (task, wait) = match &self.0 {
+            Opener::Task(task, wait) => (task, *wait),
+            Opener::Future(future) => return open_future(future),
+        };
+        match task.core().waits.borrow_mut().stage_mut(wait) {
+            Some(stage @ Stage::Closed) => *stage = Stage::Open,
+            Some(_) => return false,
+            None => return moved(task, wait).is_some_and(|future| open_future(&future)),
+        }
+        step::schedule(task);
+        true
+    }
+
+    /// Whether somebody still waits for it to be opened.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::future::poll_fn;
+    /// use loop_core::EventLoop;
+    /// use loop_tasks::{Gate, LoopExt};
+    /// let event_loop = EventLoop::new()?;
+    /// event_loop.run_until_complete(async {
+    ///     let mut gate = Gate::new();
+    ///     let enter = |opener: loop_tasks::GateOpener| {
+    ///         assert!(opener.is_closed());
+    ///         opener.open();
+    ///         assert!(!opener.is_closed() && !opener.is_over());
+    ///     };
+    ///     poll_fn(|cx| gate.poll_with(cx, enter)).await.unwrap();
+    /// })?;
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn is_closed(&self) -> bool {
+        self.stage() == Some(Stage::Closed)
+    }
+
+    /// Whether nobody will go through: a request for cancellation came to the gate, or the wait is over.
+    ///
+    /// # Examples
+    /// See [`is_closed`](GateOpener::is_closed).
+    #[must_use]
+    #[inline]
+    pub fn is_over(&self) -> bool {
+        !matches!(self.stage(), Some(Stage::Closed | Stage::Open))
+    }
+
+    /// The number of the loop on which it is waited for.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::future::poll_fn;
+    /// use loop_core::EventLoop;
+    /// use loop_tasks::{Gate, LoopExt};
+    /// let event_loop = EventLoop::new()?;
+    /// let id = event_loop.id();
+    /// event_loop.run_until_complete(async move {
+    ///     let mut gate = Gate::new();
+    ///     let enter = |opener: loop_tasks::GateOpener| {
+    ///         assert_eq!(opener.loop_id(), id);
+    ///         opener.open();
+    ///     };
+    ///     poll_fn(|cx| gate.poll_with(cx, enter)).await.unwrap();
+    /// })?;
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn loop_id(&self) -> u64 {
+        match &self.0 {
+            Opener::Task(task, _) => task.header().owner.id(),
+            Opener::Future(future) => future.any().header().owner.id(),
+        }
+    }
+
+    #[inline]
+    fn stage(&self) -> Option<Stage> {
+        let (task, wait) = match &self.0 {
+            Opener::Task(task, wait) => (task, *wait),
+            Opener::Future(future) => return Some(stage_of(future)),
+        };
+        let stage = task.core().waits.borrow().stage(wait);
+        stage.or_else(|| moved(task, wait).map(|future| stage_of(&future)))
+    }
+}
+
+#[cold]
+fn moved(task: &TaskRef, wait: u32) -> Option<LoopFuture<()>> {
+    Tasks::of(&task.header().owner).find_moved((task.core().key, wait))
+}
+
+fn open_future(future: &LoopFuture<()>) -> bool {
+    !future.done() && future.set_result(()).is_ok()
+}
+
+fn stage_of(future: &LoopFuture<()>) -> Stage {
+    if !future.done() {
+        Stage::Closed
+    } else if future.cancelled() {
+        Stage::Cancelled
+    } else {
+        Stage::Open
+    }
+}
+
+impl fmt::Debug for GateOpener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.stage() {
+            Some(Stage::Closed) => "<GateOpener closed>",
+            Some(Stage::Open) => "<GateOpener open>",
+            Some(Stage::Cancelled) => "<GateOpener cancelled>",
+            None => "<GateOpener gone>",
+        })
+    }
+}
