@@ -35,7 +35,20 @@ pub(crate) enum Callback {
     Tell(Rc<dyn Listener>, u32),
 }
 
-/// The callbacks of a future, oldest first: nearly always one.
+impl Callback {
+    fn run(self, future: &AnyFuture) {
+        match self {
+            Callback::Call(call) => call(future),
+            Callback::Tell(listener, index) => listener.done(index, future),
+            Callback::Step(_) | Callback::Wake(_) => {
+                unreachable!("these are scheduled as what they are")
+            }
+        }
+    }
+}
+
+/// The callbacks of a future, oldest first: nearly always one. Of a settled one, what is scheduled and has not run may
+/// still be here, and is no callback any more.
 #[derive(Default)]
 pub(crate) struct Callbacks {
     first: Option<Callback>,
@@ -108,6 +121,11 @@ impl Callbacks {
         Some(&found.1)
     }
 
+    pub(crate) fn last(&self) -> Option<&Callback> {
+        let more = self.more.as_ref().and_then(|more| more.last());
+        more.map(|(_, callback)| callback).or(self.first.as_ref())
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Callback> {
         let more = self.more.iter().flat_map(|more| more.iter());
         self.first.iter().chain(more.map(|(_, callback)| callback))
@@ -137,19 +155,60 @@ impl IntoIterator for Callbacks {
 /// Schedules every callback of a settled future, oldest first.
 #[inline]
 pub(crate) fn schedule_all(future: &AnyFuture) {
-    let (first, more) = {
+    let (first, stays, more) = {
         let mut callbacks = future.header().callbacks.borrow_mut();
-        (callbacks.first.take(), callbacks.more.take())
+        if callbacks.first.is_none() && callbacks.more.is_none() {
+            return;
+        }
+        // It is called from where it is: so what is scheduled fits into the queue.
+        let stays = matches!(
+            callbacks.first,
+            Some(Callback::Call(_) | Callback::Tell(..))
+        );
+        let first = callbacks.first.take_if(|_| !stays);
+        (first, stays, callbacks.more.take())
     };
     match first {
         Some(Callback::Step(task)) => step::schedule(&task),
         Some(callback) => schedule(future, callback),
+        None if stays => future.header().owner.schedule(First(future.clone())),
         None => {}
     }
     if let Some(more) = more {
         for (_, callback) in *more {
             schedule(future, callback);
         }
+    }
+}
+
+/// The first callback of a settled future, in its place.
+struct First(AnyFuture);
+
+impl First {
+    fn take(&self) -> Option<Callback> {
+        self.0.header().callbacks.borrow_mut().first.take()
+    }
+}
+
+impl Job for First {
+    #[inline]
+    fn run(self, _: &EventLoop) {
+        if let Some(callback) = self.take() {
+            callback.run(&self.0);
+        }
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "done callback of {:?}", self.0)
+    }
+}
+
+impl Drop for First {
+    #[inline]
+    fn drop(&mut self) {
+        // Where it never ran, because the loop is closed.
+        let callback = self.take();
+        drop(callback);
     }
 }
 
@@ -184,13 +243,7 @@ struct DoneCallback {
 
 impl Job for DoneCallback {
     fn run(self, _: &EventLoop) {
-        match self.callback {
-            Callback::Call(call) => call(&self.future),
-            Callback::Tell(listener, index) => listener.done(index, &self.future),
-            Callback::Step(_) | Callback::Wake(_) => {
-                unreachable!("these are scheduled as what they are")
-            }
-        }
+        self.callback.run(&self.future);
     }
 
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -52,7 +52,8 @@ pub(crate) fn describe(
             }
         }
     }
-    if let Ok(callbacks) = header.callbacks.try_borrow()
+    if !state.has(State::SETTLED)
+        && let Ok(callbacks) = header.callbacks.try_borrow()
         && callbacks.len() > 0
     {
         write!(f, " cb=[{}]", callbacks.len())?;

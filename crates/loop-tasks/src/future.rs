@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::panic::Location;
+use std::rc::Rc;
 
 use loop_core::{EventLoop, LoopRef};
 
-use crate::callbacks::{self, Callback};
+use crate::callbacks::{self, Callback, Listener};
 use crate::cancel::Cancelled;
 use crate::cell::{AnyFuture, Typed};
 use crate::error::{InvalidState, NotReady, TaskError};
@@ -380,7 +381,17 @@ impl AnyFuture {
         CallbackToken(self.header().callbacks.borrow_mut().add(callback))
     }
 
+    /// Whether the last callback that was added tells this one.
+    pub(crate) fn tells_last<L: Listener>(&self, listener: &L) -> bool {
+        let callbacks = self.header().callbacks.borrow();
+        let this = std::ptr::from_ref(listener).cast::<()>();
+        matches!(callbacks.last(), Some(Callback::Tell(last, _)) if Rc::as_ptr(last).cast::<()>() == this)
+    }
+
     pub(crate) fn unlisten(&self, token: CallbackToken) -> bool {
+        if self.is_settled() {
+            return false; // Its callbacks are scheduled.
+        }
         let callback = self.header().callbacks.borrow_mut().remove(token.0);
         callback.is_some()
     }

@@ -53,6 +53,9 @@ impl AnyLoopFuture {
 
 /// Who awaits a future, each once.
 fn awaiters(future: &AnyFuture) -> Vec<AnyFuture> {
+    if future.is_settled() {
+        return Vec::new();
+    }
     let Ok(callbacks) = future.header().callbacks.try_borrow() else {
         return Vec::new(); // Somebody's waker asks, which is being looked at.
     };

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::marker::PhantomData;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -93,17 +94,10 @@ pub async fn wait<A: EnsureFuture>(
     return_when: ReturnWhen,
 ) -> Result<Waited<A::Handle>, EmptySet> {
     let event_loop = running_loop("wait");
-    let mut handles: Vec<A::Handle> = awaitables
+    let handles: Vec<A::Handle> = awaitables
         .into_iter()
         .map(|awaitable| awaitable.ensure_future(&event_loop))
         .collect();
-    // The first of equal ones stays. No code of anybody else's runs between the marks.
-    let twice: Vec<bool> = handles.iter().map(|handle| !any(handle).mark()).collect();
-    handles.iter().for_each(|handle| any(handle).unmark());
-    if twice.contains(&true) {
-        let mut twice = twice.into_iter();
-        handles.retain(|_| !twice.next().unwrap_or_default());
-    }
     if handles.is_empty() {
         return Err(EmptySet);
     }
@@ -116,32 +110,15 @@ pub async fn wait<A: EnsureFuture>(
     });
     let waiting = Rc::new(Waiting {
         waiter: Waiter::current(),
-        left: Cell::new(handles.len()),
+        left: Cell::new(0),
         return_when,
         signal,
         timer,
     });
-    let listening = Listening(
-        handles
-            .iter()
-            .map(|handle| {
-                let listener = Rc::clone(&waiting) as Rc<dyn Listener>;
-                (
-                    any(handle).clone(),
-                    any(handle).listen(Callback::Tell(listener, 0)),
-                )
-            })
-            .collect(),
-    );
     // Also when this is cancelled or dropped: the callbacks and the timer go.
-    let stop = StopTimer(Rc::clone(&waiting));
-    waiting.signal.wait().await;
-    drop(stop);
-    drop(listening);
-    let (done, pending) = handles
-        .into_iter()
-        .partition(|handle| any(handle).is_settled());
-    Ok(Waited { done, pending })
+    let listening = Listening::to(handles, waiting);
+    listening.waiting.signal.wait().await;
+    Ok(listening.end())
 }
 
 fn any<T: 'static, H: AsRef<LoopFuture<T>>>(handle: &H) -> &AnyFuture {
@@ -184,20 +161,62 @@ impl Listener for Waiting {
     }
 }
 
-struct StopTimer(Rc<Waiting>);
+/// What is waited for, and the callbacks that tell of it. Dropping it takes those back, and stops the timer.
+struct Listening<T: 'static, H: AsRef<LoopFuture<T>>> {
+    members: Vec<(H, CallbackToken)>,
+    waiting: Rc<Waiting>,
+    outcome: PhantomData<fn() -> T>,
+}
 
-impl Drop for StopTimer {
-    fn drop(&mut self) {
-        self.0.stop_timer();
+impl<T: 'static, H: AsRef<LoopFuture<T>>> Listening<T, H> {
+    /// The first of equal ones stays.
+    fn to(handles: Vec<H>, waiting: Rc<Waiting>) -> Listening<T, H> {
+        let mut members = Vec::with_capacity(handles.len());
+        let mut settled = Vec::new();
+        // No code of anybody else's runs in here: whoever has this as its last callback was given before.
+        for handle in handles {
+            let future = any(&handle);
+            let first = if future.is_settled() {
+                settled.push(future.clone());
+                future.mark()
+            } else {
+                !future.tells_last(&*waiting)
+            };
+            if first {
+                let listener = Rc::clone(&waiting) as Rc<dyn Listener>;
+                let token = future.listen(Callback::Tell(listener, 0));
+                members.push((handle, token));
+            }
+        }
+        settled.iter().for_each(AnyFuture::unmark);
+        waiting.left.set(members.len());
+        Listening {
+            members,
+            waiting,
+            outcome: PhantomData,
+        }
+    }
+
+    /// Ends it, and says which of them are done.
+    fn end(mut self) -> Waited<H> {
+        let (mut done, mut pending) = (Vec::new(), Vec::new());
+        for (handle, token) in std::mem::take(&mut self.members) {
+            if any(&handle).is_settled() {
+                done.push(handle);
+            } else {
+                any(&handle).unlisten(token);
+                pending.push(handle);
+            }
+        }
+        Waited { done, pending }
     }
 }
 
-struct Listening(Vec<(AnyFuture, CallbackToken)>);
-
-impl Drop for Listening {
+impl<T: 'static, H: AsRef<LoopFuture<T>>> Drop for Listening<T, H> {
     fn drop(&mut self) {
-        for (future, token) in &self.0 {
-            future.unlisten(*token);
+        self.waiting.stop_timer();
+        for (handle, token) in &self.members {
+            any(handle).unlisten(*token);
         }
     }
 }
