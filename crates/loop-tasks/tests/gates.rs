@@ -1,7 +1,5 @@
 //! Gates: what sleeps and locks wait at, and what becomes of those that move, are dropped or are cancelled.
 
-#![expect(clippy::unwrap_used, reason = "all of this file is tests")]
-
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -42,15 +40,20 @@ async fn wait_at(gate: &mut Gate, slot: &Slot) -> Result<(), TaskError> {
     poll_fn(|cx| gate.poll_with(cx, |opener| drop(slot.replace(Some(opener))))).await
 }
 
-/// Polls a sleep once in a task that goes on, and hands it out.
-async fn begun(delay: Duration) -> Sleep {
-    create_task(async move {
-        let mut sleeping = sleep(delay);
-        assert!(poll!(&mut sleeping).is_pending());
-        sleeping
-    })
-    .await
-    .unwrap()
+/// Polls a sleep once in a task that goes on for `more`, and hands it out.
+async fn begun(delay: Duration, more: Duration) -> Sleep {
+    let slot: Rc<Cell<Option<Sleep>>> = Rc::default();
+    let task = create_task({
+        let inner = Rc::clone(&slot);
+        async move {
+            let mut sleeping = sleep(delay);
+            assert!(poll!(&mut sleeping).is_pending());
+            sleep(more).await;
+            inner.set(Some(sleeping));
+        }
+    });
+    task.await.unwrap();
+    slot.take().unwrap()
 }
 
 #[test]
@@ -102,8 +105,7 @@ fn one_that_is_opened_at_once_does_not_wait() {
 #[test]
 fn a_sleep_that_moves_to_another_task_ends_in_time() {
     let took = seconds(|_| async {
-        let sleeping = begun(3 * SECOND).await;
-        sleep(SECOND).await;
+        let sleeping = begun(3 * SECOND, SECOND).await;
         create_task(sleeping).await.unwrap();
     });
     assert_eq!(took, 3);
@@ -112,13 +114,7 @@ fn a_sleep_that_moves_to_another_task_ends_in_time() {
 #[test]
 fn a_sleep_that_has_ended_may_move_as_well() {
     let took = seconds(|_| async {
-        let task = create_task(async {
-            let mut sleeping = sleep(SECOND);
-            assert!(poll!(&mut sleeping).is_pending());
-            sleep(2 * SECOND).await;
-            sleeping
-        });
-        task.await.unwrap().await;
+        begun(SECOND, 2 * SECOND).await.await;
     });
     assert_eq!(took, 2);
 }
