@@ -10,10 +10,10 @@ use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
-use loop_core::{LoopRef, get_running_loop};
+use loop_core::{LoopRef, TimerHandle, get_running_loop};
 use loop_tasks::{LoopExt, LoopFuture, TaskError, yield_now};
 
-use crate::driver::drive;
+use crate::driver::{DriverHandle, drive};
 use crate::{Address, Connection};
 
 /// Writers pause above so many bytes, by default.
@@ -47,6 +47,11 @@ pub(crate) struct Channel {
     end_told: Cell<bool>,
     closing: Cell<bool>,
     flushing: Cell<bool>,
+    flusher: RefCell<Option<DriverHandle>>,
+    /// The other side is to say that it closes too: whatever else it says, nobody hears.
+    parting: Cell<bool>,
+    /// When it has taken too long for that.
+    patience: RefCell<Option<TimerHandle>>,
     spree: Cell<u8>,
     error: RefCell<Option<io::Error>>,
     /// Who waits for the low mark.
@@ -81,6 +86,9 @@ impl Channel {
             end_told: Cell::new(false),
             closing: Cell::new(false),
             flushing: Cell::new(false),
+            flusher: RefCell::default(),
+            parting: Cell::new(false),
+            patience: RefCell::default(),
             spree: Cell::new(0),
             error: RefCell::default(),
             draining: RefCell::default(),
@@ -251,7 +259,8 @@ impl Channel {
     fn flush(self: &Rc<Self>) {
         if !self.flushing.replace(true) {
             let channel = Rc::clone(self);
-            drive(&self.owner, poll_fn(move |cx| channel.poll_flush(cx)));
+            let flusher = drive(&self.owner, poll_fn(move |cx| channel.poll_flush(cx)));
+            self.flusher.replace(Some(flusher));
         }
     }
 
@@ -268,11 +277,17 @@ impl Channel {
             } else if !connection.is_flushed() {
                 ready!(connection.poll_flush(cx))
             } else if self.has_end_to_tell(&*connection) {
+                if self.closing.get() {
+                    self.part(&*connection);
+                }
                 self.end_told.set(true);
                 let polled = connection.poll_shutdown(cx);
                 self.end_told.set(polled.is_ready());
                 ready!(polled)
             } else if self.closing.get() {
+                if self.parting.get() {
+                    ready!(connection.poll_parted(cx));
+                }
                 self.lose(None);
                 break;
             } else {
@@ -284,6 +299,24 @@ impl Channel {
         }
         self.flushing.set(false);
         Poll::Ready(())
+    }
+
+    /// From now on the other side is waited for, but not for ever.
+    fn part(self: &Rc<Self>, connection: &dyn Connection) {
+        let most = connection.parting_timeout();
+        if most.is_zero() || self.parting.replace(true) {
+            return;
+        }
+        let channel = Rc::downgrade(self);
+        let timer = self.owner.event_loop().call_later(most, move || {
+            if let Some(channel) = channel.upgrade() {
+                let text = "SSL shutdown timed out";
+                channel.lose(Some(io::Error::new(io::ErrorKind::TimedOut, text)));
+            }
+        });
+        // A loop that is closed has no time to wait.
+        let old = self.patience.replace(timer.ok());
+        debug_assert!(old.is_none());
     }
 
     fn has_end_to_tell(&self, connection: &dyn Connection) -> bool {
@@ -320,6 +353,14 @@ impl Channel {
             connection.discard();
         }
         drop(connection);
+        if let Some(patience) = self.patience.take() {
+            patience.cancel();
+        }
+        // What it waited for does not come any more.
+        if let Some(flusher) = self.flusher.take() {
+            flusher.stop();
+        }
+        self.flushing.set(false);
         let told = error.as_ref().map(copy);
         if let Some(error) = error {
             self.error.borrow_mut().get_or_insert(error);
@@ -376,6 +417,9 @@ impl Channel {
         let Some(connection) = self.connection() else {
             return Poll::Ready(self.error().map_or(Ok(0), Err));
         };
+        if self.parting.get() {
+            return self.poll_lost(cx).map(|()| self.error().map_or(Ok(0), Err));
+        }
         match connection.poll_read(cx, buffer) {
             Poll::Pending => {
                 let waker = cx.waker().clone();

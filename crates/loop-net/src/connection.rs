@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::Shutdown;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use crate::{Address, Stream, StreamSocket};
 
@@ -59,6 +60,18 @@ pub trait Connection: fmt::Debug + 'static {
     /// Whether there is nothing to say before it is dropped. By default there is: [`poll_shutdown`](Self::poll_shutdown).
     fn closes_at_once(&self) -> bool {
         false
+    }
+
+    /// For how long the other side may take to end its direction when this one is closed and has said so, before the
+    /// connection is dropped with an error. By default no time at all: it is not waited for.
+    fn parting_timeout(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Waits until the other side has ended its direction, and drops what still comes.
+    fn poll_parted(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let _ = cx;
+        Poll::Ready(())
     }
 
     /// It is about to be dropped: takes what has arrived and nobody will read, since a socket that is closed with unread

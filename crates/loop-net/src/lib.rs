@@ -59,6 +59,7 @@ mod address;
 mod async_fd;
 mod attempt;
 mod channel;
+mod client_connected;
 mod connect;
 mod connection;
 mod create;
@@ -74,6 +75,7 @@ mod hyper_rt;
 mod listener;
 mod names;
 mod open_connection;
+mod open_unix_connection;
 mod protocol;
 mod read_error;
 mod sendfile;
@@ -81,6 +83,9 @@ mod server;
 mod sock;
 mod split;
 mod start_server;
+#[cfg(feature = "tls")]
+mod start_tls;
+mod start_unix_server;
 mod stream;
 mod stream_options;
 mod stream_poll;
@@ -101,6 +106,7 @@ mod unix;
 pub use address::Address;
 pub use async_fd::AsyncFd;
 pub use attempt::Attempt;
+pub use client_connected::{ClientConnected, ClientOutcome};
 pub use connect::ConnectErrors;
 pub use connection::Connection;
 pub use create::{create_connection, create_server, create_unix_connection, create_unix_server};
@@ -111,7 +117,8 @@ pub use hyper_rt::{HyperExecutor, HyperTimer};
 pub use listener::{Listener, ListenerSocket};
 pub use loop_core::Direction;
 pub use names::{NumericNames, getaddrinfo, getnameinfo};
-pub use open_connection::{OpenConnection, open_connection, open_unix_connection};
+pub use open_connection::{OpenConnection, open_connection};
+pub use open_unix_connection::{OpenUnixConnection, open_unix_connection};
 pub use protocol::{BaseProtocol, BufferedProtocol, DatagramProtocol, Protocol};
 pub use read_error::{IncompleteRead, LimitOverrun, ReadError};
 #[cfg(feature = "tls")]
@@ -119,9 +126,10 @@ pub use rustls;
 pub use server::Server;
 pub use sock::LoopNetExt;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
-pub use start_server::{
-    ClientConnected, ClientOutcome, StartServer, start_server, start_unix_server,
-};
+pub use start_server::{StartServer, start_server};
+#[cfg(feature = "tls")]
+pub use start_tls::StartTls;
+pub use start_unix_server::{StartUnixServer, start_unix_server};
 pub use stream::Stream;
 pub use stream_options::{StreamOptions, streams_over};
 pub use stream_reader::StreamReader;

@@ -1,17 +1,17 @@
-//! Streams to somebody: `open_connection` and `open_unix_connection`.
+//! Streams to somebody on the network: `open_connection`.
 
 use std::future::IntoFuture;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::connect::{connect_any, interleave};
+#[cfg(feature = "tls")]
+use crate::tls_options::TlsClient;
 use crate::{
-    Address, StreamOptions, StreamReader, StreamWriter, TcpOptions, TcpStream, UnixStream,
-    getaddrinfo,
+    Address, StreamOptions, StreamReader, StreamWriter, TcpOptions, TcpStream, getaddrinfo,
 };
 
 /// Connects to a machine by name or address, and gives a reader and a writer.
@@ -80,16 +80,7 @@ pub struct OpenConnection {
     happy_eyeballs_delay: Option<Duration>,
     interleave: usize,
     #[cfg(feature = "tls")]
-    tls: Option<Tls>,
-}
-
-/// What TLS needs to know.
-#[cfg(feature = "tls")]
-#[derive(Clone, Debug)]
-struct Tls {
-    config: std::sync::Arc<rustls::ClientConfig>,
-    server_hostname: Option<String>,
-    handshake_timeout: Option<Duration>,
+    tls: Option<TlsClient>,
 }
 
 impl OpenConnection {
@@ -168,12 +159,7 @@ impl OpenConnection {
     /// ```
     #[cfg(feature = "tls")]
     pub fn tls(mut self, config: std::sync::Arc<rustls::ClientConfig>) -> OpenConnection {
-        let (server_hostname, handshake_timeout) = (None, None);
-        self.tls = Some(Tls {
-            config,
-            server_hostname,
-            handshake_timeout,
-        });
+        self.tls = Some(TlsClient::new(config));
         self
     }
 
@@ -213,7 +199,28 @@ impl OpenConnection {
     #[cfg(feature = "tls")]
     pub fn ssl_handshake_timeout(mut self, most: Duration) -> OpenConnection {
         if let Some(tls) = &mut self.tls {
-            tls.handshake_timeout = Some(most);
+            tls.timeouts.handshake = Some(most);
+        }
+        self
+    }
+
+    /// As [`TlsStream::set_ssl_shutdown_timeout`](crate::TlsStream::set_ssl_shutdown_timeout). Only with
+    /// [`tls`](OpenConnection::tls), after it. By default, 30 s.
+    ///
+    /// # asyncio
+    /// `ssl_shutdown_timeout=`.
+    ///
+    /// # Examples
+    /// ```
+    /// # fn options(config: std::sync::Arc<loop_net::rustls::ClientConfig>) -> loop_net::OpenConnection {
+    /// let most = std::time::Duration::from_secs(1);
+    /// loop_net::open_connection("example.org", 443).tls(config).ssl_shutdown_timeout(most)
+    /// # }
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn ssl_shutdown_timeout(mut self, most: Duration) -> OpenConnection {
+        if let Some(tls) = &mut self.tls {
+            tls.timeouts.shutdown = Some(most);
         }
         self
     }
@@ -255,10 +262,7 @@ impl OpenConnection {
         let peer = stream.peer_addr().ok().map(Address::from);
         #[cfg(feature = "tls")]
         if let Some(tls) = tls {
-            let name = tls.server_hostname.as_ref().unwrap_or(&host);
-            let stream = crate::TlsStream::client(Rc::new(stream), tls.config, name)?;
-            crate::tls_options::handshake(&stream, tls.handshake_timeout).await?;
-            return options.streams(Rc::new(stream), peer);
+            return options.streams(tls.begin(Rc::new(stream), &host).await?, peer);
         }
         options.streams(Rc::new(stream), peer)
     }
@@ -271,25 +275,4 @@ impl IntoFuture for OpenConnection {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.open())
     }
-}
-
-/// Connects to the listener at a path, and gives a reader and a writer.
-///
-/// # Errors
-/// As [`UnixStream::connect`].
-///
-/// # Cancel safety
-/// Dropped, it gives up.
-///
-/// # asyncio
-/// `asyncio.open_unix_connection(path)`.
-///
-/// # Examples
-/// See [`start_unix_server`](crate::start_unix_server).
-pub async fn open_unix_connection(
-    path: impl AsRef<Path>,
-) -> io::Result<(StreamReader, StreamWriter)> {
-    let peer = Address::Path(path.as_ref().to_owned());
-    let stream = UnixStream::connect(path).await?;
-    StreamOptions::new().streams(Rc::new(stream), Some(peer))
 }

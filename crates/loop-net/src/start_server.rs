@@ -1,23 +1,22 @@
-//! Servers that call a coroutine for each connection.
+//! Servers on the network that call a coroutine for each connection.
 
 use std::cell::RefCell;
 use std::fmt;
 use std::future::IntoFuture;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use loop_core::{ExceptionContext, LoopRef, get_running_loop};
-use loop_tasks::LoopExt;
+use loop_core::get_running_loop;
 
-use crate::channel::Channel;
+use crate::client_connected::Client;
 use crate::server::Accepted;
+#[cfg(feature = "tls")]
+use crate::tls_options::TlsServer;
 use crate::{
-    Address, Connection, Server, StreamOptions, StreamReader, StreamWriter, TcpOptions,
-    UnixListener, getaddrinfo,
+    ClientConnected, ClientOutcome, Server, StreamOptions, StreamReader, StreamWriter, TcpOptions,
+    getaddrinfo,
 };
 
 /// Listens, and calls `client` with a reader and a writer for each connection; what it gives is run as a task.
@@ -82,54 +81,6 @@ where
     }
 }
 
-/// What a server calls for each connection: a function that makes a coroutine, such as an `async` closure.
-///
-/// # Examples
-/// See [`start_server`].
-pub trait ClientConnected: 'static {
-    /// Makes the coroutine for a connection.
-    fn connected(
-        &mut self,
-        reader: StreamReader,
-        writer: StreamWriter,
-    ) -> impl Future<Output: ClientOutcome> + 'static;
-}
-
-impl<F, R> ClientConnected for F
-where
-    F: FnMut(StreamReader, StreamWriter) -> R + 'static,
-    R: Future<Output: ClientOutcome> + 'static,
-{
-    fn connected(
-        &mut self,
-        reader: StreamReader,
-        writer: StreamWriter,
-    ) -> impl Future<Output: ClientOutcome> + 'static {
-        self(reader, writer)
-    }
-}
-
-/// What the coroutine of a connection may end with: nothing, or an error to be reported.
-///
-/// # Examples
-/// See [`start_server`].
-pub trait ClientOutcome: 'static {
-    /// What there is to report.
-    fn into_report(self) -> Option<String>;
-}
-
-impl ClientOutcome for () {
-    fn into_report(self) -> Option<String> {
-        None
-    }
-}
-
-impl<E: fmt::Display + 'static> ClientOutcome for Result<(), E> {
-    fn into_report(self) -> Option<String> {
-        self.err().map(|error| error.to_string())
-    }
-}
-
 /// A server that is to be started: see [`start_server`].
 ///
 /// # Examples
@@ -144,15 +95,7 @@ pub struct StartServer<C> {
     streams: StreamOptions,
     start_serving: bool,
     #[cfg(feature = "tls")]
-    tls: Option<Tls>,
-}
-
-/// What TLS needs to know.
-#[cfg(feature = "tls")]
-#[derive(Clone)]
-struct Tls {
-    config: std::sync::Arc<rustls::ServerConfig>,
-    handshake_timeout: Option<std::time::Duration>,
+    tls: Option<TlsServer>,
 }
 
 impl<C: ClientConnected> StartServer<C> {
@@ -246,11 +189,7 @@ impl<C: ClientConnected> StartServer<C> {
     /// ```
     #[cfg(feature = "tls")]
     pub fn tls(mut self, config: std::sync::Arc<rustls::ServerConfig>) -> Self {
-        let handshake_timeout = None;
-        self.tls = Some(Tls {
-            config,
-            handshake_timeout,
-        });
+        self.tls = Some(TlsServer::new(config));
         self
     }
 
@@ -265,7 +204,23 @@ impl<C: ClientConnected> StartServer<C> {
     #[cfg(feature = "tls")]
     pub fn ssl_handshake_timeout(mut self, most: std::time::Duration) -> Self {
         if let Some(tls) = &mut self.tls {
-            tls.handshake_timeout = Some(most);
+            tls.timeouts.handshake = Some(most);
+        }
+        self
+    }
+
+    /// As [`TlsStream::set_ssl_shutdown_timeout`](crate::TlsStream::set_ssl_shutdown_timeout). Only with
+    /// [`tls`](StartServer::tls), after it. By default, 30 s.
+    ///
+    /// # asyncio
+    /// `ssl_shutdown_timeout=`.
+    ///
+    /// # Examples
+    /// As for [`tls`](StartServer::tls).
+    #[cfg(feature = "tls")]
+    pub fn ssl_shutdown_timeout(mut self, most: std::time::Duration) -> Self {
+        if let Some(tls) = &mut self.tls {
+            tls.timeouts.shutdown = Some(most);
         }
         self
     }
@@ -353,119 +308,4 @@ impl<C> fmt::Debug for StartServer<C> {
             .field("port", &self.port)
             .finish_non_exhaustive()
     }
-}
-
-/// Listens at a path, and calls `client` for each connection, as [`start_server`].
-///
-/// A socket that is there already is taken for a stale one and removed; so is this one when the server closes.
-///
-/// # Errors
-/// As [`UnixListener::bind`].
-///
-/// # asyncio
-/// `asyncio.start_unix_server(client_connected_cb, path)`.
-///
-/// # Examples
-/// ```
-/// use loop_core::EventLoop;
-/// use loop_net::{open_unix_connection, start_unix_server};
-/// use loop_tasks::LoopExt;
-/// # let folder = std::env::temp_dir().join(format!("loop-net-doc-server-{}", std::process::id()));
-/// # std::fs::create_dir_all(&folder)?;
-/// let path = folder.join("socket");
-/// let event_loop = EventLoop::new()?;
-/// event_loop.run_until_complete(async move {
-///     let server = start_unix_server(async |_, writer| writer.write(b"hello\n"), &path).await?;
-///     let (mut reader, _writer) = open_unix_connection(&path).await?;
-///     assert_eq!(reader.read_all().await?, b"hello\n");
-///     server.close();
-///     assert!(!path.exists());
-///     Ok::<_, std::io::Error>(())
-/// })??;
-/// # event_loop.close()?;
-/// # std::fs::remove_dir_all(&folder)?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub async fn start_unix_server<C, R>(client: C, path: impl AsRef<Path>) -> io::Result<Server>
-where
-    C: FnMut(StreamReader, StreamWriter) -> R + 'static,
-    R: Future<Output: ClientOutcome> + 'static,
-{
-    let path = path.as_ref();
-    if std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket()) {
-        std::fs::remove_file(path)?;
-    }
-    let owner = get_running_loop().map_err(io::Error::other)?.loop_ref();
-    let server = Server::new(owner.clone());
-    let client = Rc::new(Client {
-        owner,
-        client: Rc::new(RefCell::new(client)),
-        streams: StreamOptions::new(),
-        #[cfg(feature = "tls")]
-        tls: None,
-    });
-    let listener = UnixListener::bind(path)?;
-    server.listen(listener, Some(path.to_owned()), |_| {}, client)?;
-    server.begin();
-    Ok(server)
-}
-
-/// Makes a task for each connection.
-struct Client<C> {
-    owner: LoopRef,
-    client: Rc<RefCell<C>>,
-    streams: StreamOptions,
-    #[cfg(feature = "tls")]
-    tls: Option<Tls>,
-}
-
-impl<C: ClientConnected> Accepted for Client<C> {
-    #[cfg(not(feature = "tls"))]
-    fn accepted(&self, connection: Rc<dyn Connection>, peer: Address) -> io::Result<Rc<Channel>> {
-        self.call(connection, peer, async || Ok(()))
-    }
-
-    #[cfg(feature = "tls")]
-    fn accepted(&self, connection: Rc<dyn Connection>, peer: Address) -> io::Result<Rc<Channel>> {
-        use crate::{TlsStream, tls_options};
-        let Some(tls) = self.tls.clone() else {
-            return self.call(connection, peer, async || Ok(()));
-        };
-        let stream = Rc::new(TlsStream::server(connection, tls.config)?);
-        let connection: Rc<dyn Connection> = Rc::clone(&stream) as Rc<dyn Connection>;
-        self.call(connection, peer, async move || {
-            tls_options::handshake(&stream, tls.handshake_timeout).await
-        })
-    }
-}
-
-impl<C: ClientConnected> Client<C> {
-    /// Makes the task of a connection, which calls the client when the connection is ready.
-    fn call(
-        &self,
-        connection: Rc<dyn Connection>,
-        peer: Address,
-        ready: impl AsyncFnOnce() -> io::Result<()> + 'static,
-    ) -> io::Result<Rc<Channel>> {
-        let (reader, writer) = self.streams.streams(connection, Some(peer))?;
-        let channel = Rc::clone(writer.channel());
-        let (owner, client) = (self.owner.clone(), Rc::clone(&self.client));
-        // The call is part of the task: what panics in it is reported as a task's panic is, and accepting goes on.
-        let _task = self.owner.event_loop().create_task(async move {
-            if let Err(error) = ready().await {
-                writer.abort();
-                return report(&owner, "SSL handshake failed", error.to_string());
-            }
-            let coroutine = client.borrow_mut().connected(reader, writer);
-            if let Some(text) = coroutine.await.into_report() {
-                report(&owner, "Unhandled exception in client_connected_cb", text);
-            }
-        });
-        Ok(channel)
-    }
-}
-
-fn report(owner: &LoopRef, what: &str, error: String) {
-    let context = ExceptionContext::new(what).exception(error);
-    owner.event_loop().call_exception_handler(&context);
 }

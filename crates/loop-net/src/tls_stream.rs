@@ -3,13 +3,14 @@
 //! rustls turns plaintext into records and back, and never touches a socket. This carries records: what came from the
 //! connection and was not decrypted yet waits in one buffer, what was encrypted and not sent in another.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, BufRead, Write};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
@@ -22,6 +23,9 @@ const ROOM: usize = 18 * 1024;
 /// The most plaintext that is encrypted before it is sent.
 const MOST: usize = 64 * 1024;
 
+/// For how long the other side may take to say that it closes too, by default.
+const SHUTDOWN: Duration = Duration::from_secs(30);
+
 /// A TLS connection over another connection: a socket, or anything else.
 ///
 /// It is a [`Connection`], so that [`streams_over`](crate::streams_over) makes a reader and a writer of it; with the
@@ -33,6 +37,7 @@ const MOST: usize = 64 * 1024;
 pub struct TlsStream {
     inner: Rc<dyn Connection>,
     state: RefCell<State>,
+    shutdown_timeout: Cell<Duration>,
 }
 
 struct State {
@@ -134,6 +139,7 @@ impl TlsStream {
     fn new(inner: Rc<dyn Connection>, tls: rustls::Connection) -> TlsStream {
         TlsStream {
             inner,
+            shutdown_timeout: Cell::new(SHUTDOWN),
             state: RefCell::new(State {
                 tls,
                 incoming: Vec::new(),
@@ -143,6 +149,27 @@ impl TlsStream {
                 ended: false,
             }),
         }
+    }
+
+    /// Sets for how long the other side may take to say that it closes too (`close_notify`), when a writer or a
+    /// transport over this closes. Then the connection is dropped, and `wait_closed` says
+    /// [`TimedOut`](io::ErrorKind::TimedOut). With zero, it is not waited for. By default, 30 s.
+    ///
+    /// # asyncio
+    /// `ssl_shutdown_timeout=`. There, the time includes that for sending what was written before; here it begins when
+    /// all of that is sent, so that a slow reader loses nothing.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use loop_net::{StreamReader, StreamWriter, TlsStream, streams_over};
+    /// fn streams(stream: TlsStream) -> std::io::Result<(StreamReader, StreamWriter)> {
+    ///     stream.set_ssl_shutdown_timeout(Duration::from_secs(2));
+    ///     streams_over(stream)
+    /// }
+    /// ```
+    pub fn set_ssl_shutdown_timeout(&self, most: Duration) {
+        self.shutdown_timeout.set(most);
     }
 
     /// Takes records that somebody else has read from the connection already.
@@ -349,6 +376,16 @@ impl Connection for TlsStream {
         let state = &mut *self.state.borrow_mut();
         state.tls.send_close_notify();
         state.poll_send(&*self.inner, cx)
+    }
+
+    fn parting_timeout(&self) -> Duration {
+        self.shutdown_timeout.get()
+    }
+
+    fn poll_parted(&self, cx: &mut Context<'_>) -> Poll<()> {
+        // An error is an end too.
+        while let Ok(1..) = ready!(self.poll_plaintext(cx, |plain| plain.len())) {}
+        Poll::Ready(())
     }
 
     fn discard(&self) {

@@ -12,7 +12,7 @@ use loop_net::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use loop_net::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use loop_net::{
     StreamReader, StreamWriter, TcpListener, TcpStream, TlsSide, TlsStream, UnixStream,
-    open_connection, start_server, streams_over,
+    open_connection, open_unix_connection, start_server, start_unix_server, streams_over,
 };
 use loop_tasks::{LoopExt, create_task, timeout};
 
@@ -235,9 +235,73 @@ fn a_connection_goes_over_to_tls() {
         writer.write(b"secret\n");
         assert_eq!(reader.readline().await.unwrap(), b"secret\n");
         assert_eq!(reader.readline().await.unwrap(), b"");
+        drop(writer); // the other side waits for our goodbye
         server.close();
         server.wait_closed().await;
     });
+}
+
+/// Whoever closes waits for the other side's goodbye, for so long and not longer.
+#[test]
+fn a_shutdown_waits_and_has_an_end() {
+    run(async {
+        for patient in [true, false] {
+            let (near, far) = UnixStream::pair().unwrap();
+            let serving = create_task(TlsStream::accept(far, server_config()));
+            let near = TlsStream::connect(near, client_config(), "localhost");
+            let near = near.await.unwrap();
+            let most = if patient { 3_600_000 } else { 30 };
+            near.set_ssl_shutdown_timeout(Duration::from_millis(most));
+            let (mut reader, writer) = streams_over(near).unwrap();
+            let far = serving.await.unwrap().unwrap();
+            let (mut far_reader, far_writer) = streams_over(far).unwrap();
+            writer.write(b"goodbye");
+            writer.close();
+            assert_eq!(far_reader.read_all().await.unwrap(), b"goodbye");
+            // What comes now is not heard, and does no harm.
+            far_writer.write(&[7; 100_000]);
+            if patient {
+                let closed = timeout(Duration::from_millis(20), writer.wait_closed());
+                assert!(closed.await.is_err());
+                far_writer.close();
+                writer.wait_closed().await.unwrap();
+            } else {
+                let error = writer.wait_closed().await.unwrap_err();
+                assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+                assert_eq!(error.to_string(), "SSL shutdown timed out");
+            }
+            // Nobody reads on a connection that is closed from here.
+            let _closed = reader.read(1).await;
+            drop(far_writer);
+        }
+    });
+}
+
+/// TLS does not ask what carries it.
+#[test]
+fn every_byte_comes_back_decrypted_over_a_path() {
+    let folder = std::env::temp_dir().join(format!("loop-net-tls-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("socket");
+    run(async move {
+        let server = start_unix_server(echo, &path).tls(server_config()).await;
+        let server = server.unwrap();
+        let open = open_unix_connection(&path).tls(client_config(), "localhost");
+        let (mut reader, writer) = open.clone().await.unwrap();
+        assert!(writer.get_extra_info().tls.is_some());
+        let text: Vec<u8> = (0..200_000).map(|place| (place * 31) as u8).collect();
+        writer.write(&text);
+        writer.write_eof();
+        assert!(reader.read_all().await.unwrap() == text);
+        writer.close();
+        writer.wait_closed().await.unwrap();
+        let error = open.tls(client_config(), "example.org").await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        server.close();
+        server.wait_closed().await;
+        assert!(!path.exists());
+    });
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 /// Ends a program that would go on.
