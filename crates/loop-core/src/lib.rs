@@ -85,7 +85,7 @@ pub use exception::{ExceptionContext, ExceptionHandler, drop_quietly, panic_mess
 pub use handle::{Handle, TimerHandle};
 pub use raw::Job;
 pub use remote::{External, LoopHandle};
-pub use runtime::{LoopRef, Runtime, TimerId, WeakLoop};
+pub use runtime::{LoopRef, LoopTime, Runtime, TimerId, WeakLoop};
 pub use unbound::{LoopBuilder, UnboundLoop};
 pub use waker::WakeKey;
 #[cfg(unix)]

@@ -86,6 +86,34 @@ impl Deref for Installed {
 #[derive(Clone, Debug)]
 pub struct LoopRef(Rc<Core>);
 
+/// A moment of a loop's clock, in the loop's own count: cheaper to come by and to compare than an [`Instant`].
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// let event_loop = loop_core::EventLoop::builder().virtual_clock().build()?;
+/// let reference = event_loop.loop_ref();
+/// let later = reference.now().checked_add(Duration::from_secs(1)).unwrap();
+/// assert!(later > reference.now());
+/// assert_eq!(reference.instant_of(later), event_loop.time() + Duration::from_secs(1));
+/// assert_eq!(reference.time_of(event_loop.time()), reference.now());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LoopTime(Nanos);
+
+impl LoopTime {
+    /// The moment that is `delay` later; `None` if there is no end to that.
+    ///
+    /// # Examples
+    /// See [`LoopTime`].
+    #[must_use]
+    #[inline]
+    pub fn checked_add(self, delay: Duration) -> Option<LoopTime> {
+        self.0.checked_add(nanos(delay)).map(LoopTime)
+    }
+}
+
 /// The name of a timer among those of its loop: see [`LoopRef::schedule_later`]. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimerId(TimerKey);
@@ -236,6 +264,34 @@ impl LoopRef {
         self.0.ready.borrow_mut().push(job);
     }
 
+    /// The time, as the loop counts it.
+    ///
+    /// # Examples
+    /// See [`LoopTime`].
+    #[must_use]
+    #[inline]
+    pub fn now(&self) -> LoopTime {
+        LoopTime(self.0.clock.now())
+    }
+
+    /// A moment, as the loop counts it.
+    ///
+    /// # Examples
+    /// See [`LoopTime`].
+    #[must_use]
+    pub fn time_of(&self, moment: Instant) -> LoopTime {
+        LoopTime(self.0.clock.instant_to_nanos(moment))
+    }
+
+    /// A moment as everybody else counts it.
+    ///
+    /// # Examples
+    /// See [`LoopTime`].
+    #[must_use]
+    pub fn instant_of(&self, time: LoopTime) -> Instant {
+        self.0.clock.nanos_to_instant(time.0)
+    }
+
     /// Runs a job after `delay`; drops it if the loop is closed. For a layer that keeps the timer's name where a
     /// [`TimerHandle`](crate::TimerHandle) would be too large.
     ///
@@ -255,7 +311,7 @@ impl LoopRef {
     /// let event_loop = EventLoop::builder().virtual_clock().build()?;
     /// let reference = event_loop.loop_ref();
     /// let early = reference.schedule_later(Duration::from_secs(1), Stop);
-    /// reference.schedule_later(Duration::from_secs(2), Stop);
+    /// reference.schedule_at(reference.now().checked_add(Duration::from_secs(2)).unwrap(), Stop);
     /// reference.cancel_timer(early.unwrap());
     /// let start = event_loop.time();
     /// event_loop.run_forever()?;
@@ -264,8 +320,8 @@ impl LoopRef {
     /// ```
     #[inline]
     pub fn schedule_later(&self, delay: Duration, job: impl Job) -> Option<TimerId> {
-        let when = self.0.clock.now().saturating_add(nanos(delay));
-        self.schedule_timer(when, job)
+        let when = LoopTime(self.0.clock.now().saturating_add(nanos(delay)));
+        self.schedule_at(when, job)
     }
 
     /// Runs a job at the moment `when` of the loop's clock. Otherwise as [`schedule_later`](Self::schedule_later).
@@ -273,16 +329,11 @@ impl LoopRef {
     /// # Examples
     /// See [`schedule_later`](Self::schedule_later).
     #[inline]
-    pub fn schedule_at(&self, when: Instant, job: impl Job) -> Option<TimerId> {
-        self.schedule_timer(self.0.clock.instant_to_nanos(when), job)
-    }
-
-    #[inline]
-    fn schedule_timer(&self, when: Nanos, job: impl Job) -> Option<TimerId> {
+    pub fn schedule_at(&self, when: LoopTime, job: impl Job) -> Option<TimerId> {
         if self.0.is_closed() {
             return None;
         }
-        Some(TimerId(self.0.add_timer(when, RawJob::new(job))))
+        Some(TimerId(self.0.add_timer(when.0, RawJob::new(job))))
     }
 
     /// Cancels a timer: its job is dropped now and never runs. Does nothing if it has run.

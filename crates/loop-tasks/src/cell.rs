@@ -39,7 +39,7 @@ use crate::vtable::{self, Functions, Kind, TaskFunctions, VTable};
 
 /// The part of a cell that does not depend on its type.
 pub(crate) struct Header {
-    refs: StdCell<usize>,
+    refs: StdCell<u32>,
     vtable: &'static VTable,
     pub(crate) owner: LoopRef,
     pub(crate) callbacks: RefCell<Callbacks>,
@@ -225,7 +225,10 @@ impl Clone for AnyFuture {
     #[inline]
     fn clone(&self) -> Self {
         let refs = &self.header().refs;
-        refs.set(refs.get() + 1);
+        let Some(more) = refs.get().checked_add(1) else {
+            std::process::abort(); // As `Rc` does it: somebody forgets references for ever.
+        };
+        refs.set(more);
         AnyFuture(self.0)
     }
 }

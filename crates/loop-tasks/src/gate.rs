@@ -70,7 +70,8 @@ enum Place {
     Task(TaskRef, u32),
     Away(Box<Away>),
     Opened,
-    Cancelled,
+    /// In this task.
+    Cancelled(TaskRef),
 }
 
 /// A wait that is not among those of the task where it began.
@@ -129,7 +130,11 @@ impl Gate {
                 .waits
                 .borrow_mut()
                 .add(Target::Gate(Stage::Closed));
-            self.0 = Place::Task(task.clone(), wait);
+            // What it replaces holds nothing.
+            std::mem::forget(std::mem::replace(
+                &mut self.0,
+                Place::Task(task.clone(), wait),
+            ));
             return GateOpener(Opener::Task(task, wait));
         }
         let owner = match LoopRef::running() {
@@ -149,7 +154,7 @@ impl Gate {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
         match &mut self.0 {
             Place::New | Place::Opened => Poll::Ready(Ok(())),
-            Place::Cancelled => Poll::Ready(Err(TaskError::Cancelled(Cancelled::new()))),
+            Place::Cancelled(_) => Poll::Ready(Err(TaskError::Cancelled(Cancelled::new()))),
             Place::Away(away) => away.poll(cx),
             Place::Task(task, wait) => {
                 let stage = task.core().waits.borrow_mut().settle(*wait);
@@ -171,7 +176,8 @@ impl Gate {
     /// The request for cancellation that came to it interrupts the task that it was for.
     #[cold]
     fn cancelled(&mut self) -> Poll<Result<(), TaskError>> {
-        if let Place::Task(task, _) = std::mem::replace(&mut self.0, Place::Cancelled) {
+        if let Place::Task(task, _) = std::mem::take(&mut self.0) {
+            self.0 = Place::Cancelled(task.clone());
             if current::is_current(&task) {
                 cancel::raise();
                 return Poll::Pending;
@@ -209,10 +215,22 @@ impl Gate {
     #[must_use]
     pub fn is_open(&self) -> bool {
         match &self.0 {
-            Place::New | Place::Cancelled => false,
+            Place::New | Place::Cancelled(_) => false,
             Place::Opened => true,
             Place::Task(task, wait) => task.core().waits.borrow().stage(*wait) == Some(Stage::Open),
             Place::Away(away) => away.future.done() && !away.future.cancelled(),
+        }
+    }
+}
+
+impl Gate {
+    /// The loop of one that has begun and was not opened yet, so far as that was seen.
+    #[inline]
+    pub(crate) fn owner(&self) -> Option<&LoopRef> {
+        match &self.0 {
+            Place::New | Place::Opened => None,
+            Place::Task(task, _) | Place::Cancelled(task) => Some(&task.header().owner),
+            Place::Away(away) => Some(&away.future.any().header().owner),
         }
     }
 }

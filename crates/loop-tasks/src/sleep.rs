@@ -112,27 +112,21 @@ enum Until {
 struct Waiting {
     gate: Gate,
     timer: Option<TimerId>,
-    owner: LoopRef,
 }
 
 impl Waiting {
     #[inline]
-    fn begin(owner: LoopRef, until: Until, cx: &mut Context<'_>) -> Waiting {
-        let mut waiting = Waiting {
-            gate: Gate::new(),
-            timer: None,
-            owner,
-        };
-        let Waiting { gate, timer, owner } = &mut waiting;
+    fn begin(owner: &LoopRef, until: Until, cx: &mut Context<'_>) -> Waiting {
+        let (mut gate, mut timer) = (Gate::new(), None);
         let begun = gate.poll_with(cx, |opener| {
             let wake = Wake(opener);
-            *timer = match until {
+            timer = match until {
                 Until::After(delay) => owner.schedule_later(delay, wake),
-                Until::At(deadline) => owner.schedule_at(deadline, wake),
+                Until::At(deadline) => owner.schedule_at(owner.time_of(deadline), wake),
             };
         });
         debug_assert!(begun.is_pending(), "the timer has not run");
-        waiting
+        Waiting { gate, timer }
     }
 }
 
@@ -145,8 +139,9 @@ impl fmt::Debug for Waiting {
 impl Drop for Waiting {
     #[inline]
     fn drop(&mut self) {
-        if let Some(timer) = self.timer {
-            self.owner.cancel_timer(timer);
+        // Of one that was opened the timer has run.
+        if let (Some(timer), Some(owner)) = (self.timer, self.gate.owner()) {
+            owner.cancel_timer(timer);
         }
     }
 }
@@ -182,22 +177,16 @@ impl Future for Sleep {
                 Ok(owner) => owner,
                 Err(error) => panic!("{error}: sleep needs one"),
             };
-            if matches!(until, Until::At(deadline) if deadline <= owner.event_loop().time()) {
+            if matches!(until, Until::At(deadline) if owner.time_of(deadline) <= owner.now()) {
                 self.0 = State::Yield(yield_now());
             } else {
-                self.0 = State::Waiting(Waiting::begin(owner, until, cx));
+                self.0 = State::Waiting(Waiting::begin(&owner, until, cx));
                 return Poll::Pending;
             }
         }
         match &mut self.0 {
             State::Yield(inner) => Pin::new(inner).poll(cx),
-            State::Waiting(waiting) => {
-                let polled = waiting.gate.poll_with(cx, |_| ());
-                if let Poll::Ready(Ok(())) = polled {
-                    waiting.timer = None; // It has run.
-                }
-                polled.map(|_| ())
-            }
+            State::Waiting(waiting) => waiting.gate.poll_with(cx, |_| ()).map(|_| ()),
             State::New(_) => unreachable!("it began above"),
         }
     }

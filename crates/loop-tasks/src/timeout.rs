@@ -1,15 +1,14 @@
 //! Deadlines for whatever a task does.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use loop_core::{Handle, TimerHandle};
+use loop_core::{EventLoop, Handle, Job, LoopRef, LoopTime, TimerId};
 
 use crate::cell::TaskRef;
 use crate::own_request::OwnRequest;
-use crate::sleep::running_loop;
 use crate::timeout_run::TimeoutRun;
 
 /// The time was over.
@@ -88,19 +87,24 @@ enum Stage {
 
 enum Alarm {
     Soon(Handle),
-    Timer(TimerHandle),
+    Timer(TimerId),
 }
 
 #[derive(Clone, Copy)]
 enum When {
     Never,
+    /// Before it begins: from then on.
     After(Duration),
     At(Instant),
+    /// On the clock of the loop that it runs on.
+    Due(LoopTime),
 }
 
 struct Inner {
     stage: Cell<Stage>,
     when: Cell<When>,
+    /// Since it began.
+    owner: OnceCell<LoopRef>,
     alarm: RefCell<Option<Alarm>>,
     stall: Cell<Duration>,
     own: OwnRequest,
@@ -138,6 +142,7 @@ impl Timeout {
         Timeout(Rc::new(Inner {
             stage: Cell::new(Stage::Created),
             when: Cell::new(when),
+            owner: OnceCell::new(),
             alarm: RefCell::default(),
             stall: Cell::new(Duration::ZERO),
             own: OwnRequest::default(),
@@ -220,11 +225,8 @@ impl Timeout {
     /// assert!(limit.reschedule(None).is_err());
     /// ```
     pub fn reschedule(&self, deadline: Option<Instant>) -> Result<(), NotActive> {
-        if self.0.stage.get() != Stage::Active {
-            return Err(NotActive);
-        }
-        self.0.when.set(deadline.map_or(When::Never, When::At));
-        self.set_alarm();
+        let owner = self.active()?;
+        self.move_to(owner, deadline.map(|deadline| owner.time_of(deadline)));
         Ok(())
     }
 
@@ -236,12 +238,20 @@ impl Timeout {
     /// # Examples
     /// See [`Timeout`].
     pub fn reschedule_after(&self, delay: Option<Duration>) -> Result<(), NotActive> {
-        let task = self.0.own.task();
-        let Some(task) = task else {
-            return Err(NotActive);
-        };
-        let now = task.header().owner.event_loop().time();
-        self.reschedule(delay.and_then(|delay| now.checked_add(delay)))
+        let owner = self.active()?;
+        self.move_to(
+            owner,
+            delay.and_then(|delay| owner.now().checked_add(delay)),
+        );
+        Ok(())
+    }
+
+    fn active(&self) -> Result<&LoopRef, NotActive> {
+        let owner = self.0.owner.get().ok_or(NotActive)?;
+        match self.0.stage.get() {
+            Stage::Active => Ok(owner),
+            _ => Err(NotActive),
+        }
     }
 
     /// The deadline, once it is known.
@@ -257,6 +267,7 @@ impl Timeout {
     pub fn when(&self) -> Option<Instant> {
         match self.0.when.get() {
             When::At(deadline) => Some(deadline),
+            When::Due(due) => self.0.owner.get().map(|owner| owner.instant_of(due)),
             When::Never | When::After(_) => None,
         }
     }
@@ -273,19 +284,22 @@ impl Timeout {
         matches!(self.0.stage.get(), Stage::Expiring | Stage::Expired)
     }
 
-    fn set_alarm(&self) {
+    fn move_to(&self, owner: &LoopRef, due: Option<LoopTime>) {
         self.clear_alarm();
-        let When::At(deadline) = self.0.when.get() else {
-            return;
-        };
-        let event_loop = running_loop("a timeout");
-        let this = self.clone();
-        let ring = move || this.ring();
+        self.0.when.set(due.map_or(When::Never, When::Due));
+        if let Some(due) = due {
+            self.set_alarm(owner, due, owner.now());
+        }
+    }
+
+    fn set_alarm(&self, owner: &LoopRef, due: LoopTime, now: LoopTime) {
+        let ring = Ring(self.clone());
         // A deadline that is due already is no timer: it is the next callback.
-        let alarm = if deadline <= event_loop.time() {
-            event_loop.call_soon(ring).map(Alarm::Soon).ok()
+        let alarm = if due <= now {
+            let ring = move || ring.0.ring();
+            owner.event_loop().call_soon(ring).map(Alarm::Soon).ok()
         } else {
-            event_loop.call_at(deadline, ring).map(Alarm::Timer).ok()
+            owner.schedule_at(due, ring).map(Alarm::Timer)
         };
         self.0.alarm.replace(alarm);
     }
@@ -293,7 +307,11 @@ impl Timeout {
     fn clear_alarm(&self) {
         match self.0.alarm.take() {
             Some(Alarm::Soon(handle)) => handle.cancel(),
-            Some(Alarm::Timer(handle)) => handle.cancel(),
+            Some(Alarm::Timer(timer)) => {
+                if let Some(owner) = self.0.owner.get() {
+                    owner.cancel_timer(timer);
+                }
+            }
             None => {}
         }
     }
@@ -326,13 +344,21 @@ impl Timeout {
         );
         self.0.stage.set(Stage::Active);
         self.0.own.enter(task);
-        if let When::After(delay) = self.0.when.get() {
-            let now = task.header().owner.event_loop().time();
-            self.0
-                .when
-                .set(now.checked_add(delay).map_or(When::Never, When::At));
+        let owner = self.0.owner.get_or_init(|| task.header().owner.clone());
+        let now = match self.0.when.get() {
+            When::Never => return,
+            _ => owner.now(),
+        };
+        let due = match self.0.when.get() {
+            When::After(delay) => now.checked_add(delay),
+            When::At(deadline) => Some(owner.time_of(deadline)),
+            When::Due(due) => Some(due),
+            When::Never => None,
+        };
+        self.0.when.set(due.map_or(When::Never, When::Due));
+        if let Some(due) = due {
+            self.set_alarm(owner, due, now);
         }
-        self.set_alarm();
     }
 
     /// The run is over, or interrupted. Whether the interrupt was this deadline's own.
@@ -343,6 +369,19 @@ impl Timeout {
             _ => Stage::Finished,
         });
         self.0.own.take_back()
+    }
+}
+
+/// The job of a timer.
+struct Ring(Timeout);
+
+impl Job for Ring {
+    fn run(self, _: &EventLoop) {
+        self.0.ring();
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the deadline of a timeout")
     }
 }
 
