@@ -3,16 +3,27 @@
 //! One lock guards all of it. There is no thread in this file: the pool brings the threads, each
 //! of which calls [`Crew::work`], and the models bring theirs.
 //!
-//! A job that is submitted goes to the end of the queue, and then somebody is told of it:
+//! A job that is submitted goes to the end of the queue, and then somebody is to come for it:
 //!
-//! 1. A worker that sleeps, if there is one that nobody has woken yet. It is *woken*: counted out
-//!    of the idle ones here, not when it gets to run, so that two jobs wake two workers.
-//! 2. Otherwise a new worker, if there may be one more.
-//! 3. Otherwise nobody: a busy worker looks at the queue when it is done.
+//! 1. If more jobs wait than workers sleep, or are on their way, a new worker, if there may be one
+//!    more.
+//! 2. If no worker is on its way, one of those that sleep. It is *woken*: counted out of the idle
+//!    ones here, not when it gets to run.
+//! 3. Otherwise nobody: whoever is on its way looks at the queue, and so does a busy worker when
+//!    it is done.
 //!
-//! A worker leaves only when the crew is closed and the queue is empty. So a job in the queue always
-//! has a worker that will look; the one exception would be a job that came before the first worker
-//! and whose thread the system refuses, and that one is handed back instead of queued.
+//! *On their way* are those that were woken, and those that *search*: a worker that has had one job
+//! after the other and finds no more lets others run for a moment and looks again before it sleeps.
+//! (One that was woken for a single job does not: where jobs come one at a time, it would only be
+//! in the way of whoever waits for that one.) A worker that takes a job and
+//! leaves others behind, with nobody on the way, wakes the next one first. So in a burst of short
+//! jobs the system is asked to wake a thread now and then and not for every job, and of jobs that
+//! block each has a worker of its own.
+//!
+//! While a job waits, therefore, nobody sleeps or somebody is on the way. A worker leaves only when the
+//! crew is closed and the queue is empty. So a job in the queue always has a worker that will look;
+//! the one exception would be a job that came before the first worker and whose thread the system
+//! refuses, and that one is handed back instead of queued.
 
 use std::collections::VecDeque;
 use std::io;
@@ -20,8 +31,14 @@ use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use crate::error::{BrokenThreadPool, SubmitError};
-use crate::sync::{Condvar, Mutex, lock, now, wait_while};
+use crate::sync::{Condvar, Mutex, MutexGuard, lock, now, thread, wait_while};
 use crate::{Job, UnfinishedJob};
+
+/// How many workers search at once, at most. The others sleep: one is enough to find the next job.
+const MAX_SEARCHING: usize = 1;
+
+/// How often a worker that searches looks again: some microseconds, unless others want to run.
+const LOOKS: usize = if cfg!(loom) { 1 } else { 8 };
 
 pub(crate) struct Crew {
     max_workers: usize,
@@ -42,6 +59,11 @@ pub(crate) struct State {
     idle: usize,
     /// Wake-ups that no worker has answered yet.
     woken: usize,
+    /// Workers that have found no job, and look again.
+    searching: usize,
+    /// Workers whose threads have been started and have not got here yet. They come for a job like
+    /// those that are woken, but what they do before it may take long.
+    starting: usize,
     /// Workers that have not left, and that are not written off.
     pub(crate) workers: usize,
     /// Those that there have ever been, by their number.
@@ -81,6 +103,8 @@ impl Crew {
                 queue: VecDeque::new(),
                 idle: 0,
                 woken: 0,
+                searching: 0,
+                starting: 0,
                 workers: 0,
                 posts: Vec::new(),
                 watched: None,
@@ -113,15 +137,7 @@ impl Crew {
                 return Err(SubmitError::Broken(job, std::sync::Arc::new(broken)));
             }
         }
-        if state.idle > 0 {
-            state.idle -= 1;
-            state.woken += 1;
-            state.queue.push_back(job);
-            drop(state);
-            self.wake.notify_one();
-            return Ok(());
-        }
-        if state.workers < self.max_workers {
+        if state.workers < self.max_workers && state.queue.len() >= state.coming() {
             match hire(state.posts.len()) {
                 Ok(()) => state.add_worker(),
                 Err(error) if state.workers == 0 => return Err(SubmitError::Spawn(job, error)),
@@ -131,14 +147,23 @@ impl Crew {
             }
         }
         state.queue.push_back(job);
+        let wakes = state.wakes();
+        drop(state);
+        if wakes {
+            self.wake.notify_one();
+        }
         Ok(())
     }
 
     /// The life of worker `number`: `run`s jobs until the crew is closed and there are none left.
     pub(crate) fn work(&self, number: usize, mut run: impl FnMut(Job)) {
         let mut state = lock(&self.state);
+        state.starting -= 1;
+        // How many jobs it has had since it last slept.
+        let mut streak = 0;
         loop {
             if let Some(job) = state.queue.pop_front() {
+                streak += 1;
                 let since = now();
                 state.posts[number].running = Some(Running {
                     place: job.place(),
@@ -150,7 +175,11 @@ impl Crew {
                     state.watched = Some(since);
                     self.begun.notify_all();
                 }
+                let wakes = state.wakes();
                 drop(state);
+                if wakes {
+                    self.wake.notify_one();
+                }
                 run(job);
                 state = lock(&self.state);
                 state.posts[number].running = None;
@@ -158,6 +187,14 @@ impl Crew {
                     return;
                 }
             } else if let Phase::Open = state.phase {
+                if streak > 1 {
+                    state = self.search(state);
+                    streak = 1;
+                    if !state.queue.is_empty() {
+                        continue;
+                    }
+                }
+                streak = 0;
                 state.idle += 1;
                 state = wait_while(&self.wake, state, None, |state| {
                     state.woken == 0 && matches!(state.phase, Phase::Open)
@@ -175,9 +212,29 @@ impl Crew {
         self.leave(state);
     }
 
+    /// Waits for a moment for a job to come, without sleeping: what the system does to send a thread
+    /// to sleep and to wake it takes ten times as long as a short job.
+    fn search<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        if state.searching >= MAX_SEARCHING {
+            return state;
+        }
+        state.searching += 1;
+        for _ in 0..LOOKS {
+            drop(state);
+            thread::yield_now();
+            state = lock(&self.state);
+            if !state.queue.is_empty() || !matches!(state.phase, Phase::Open) {
+                break;
+            }
+        }
+        state.searching -= 1;
+        state
+    }
+
     /// Ends the life of a worker whose initializer failed: the crew breaks with it.
     pub(crate) fn break_down(&self, cause: BrokenThreadPool) {
         let mut state = lock(&self.state);
+        state.starting -= 1;
         if !matches!(state.phase, Phase::Broken(_)) {
             state.phase = Phase::Broken(cause.clone());
         }
@@ -233,7 +290,7 @@ impl Crew {
         running.chain(waiting).collect()
     }
 
-    fn leave(&self, mut state: crate::sync::MutexGuard<'_, State>) {
+    fn leave(&self, mut state: MutexGuard<'_, State>) {
         state.workers -= 1;
         if state.workers == 0 {
             self.gone.notify_all();
@@ -244,14 +301,34 @@ impl Crew {
     /// Workers, those of them that sleep, and jobs that wait for one.
     pub(crate) fn census(&self) -> (usize, usize, usize) {
         let state = lock(&self.state);
-        (state.workers, state.idle, state.queue.len())
+        (
+            state.workers,
+            state.idle + state.searching,
+            state.queue.len(),
+        )
     }
 }
 
 impl State {
     pub(crate) fn add_worker(&mut self) {
         self.workers += 1;
+        self.starting += 1;
         self.posts.push(Post::default());
+    }
+
+    /// How many jobs there may be in the queue before one more worker is wanted.
+    fn coming(&self) -> usize {
+        self.idle + self.woken + self.searching + self.starting
+    }
+
+    /// Whether a worker that sleeps must be told that there is a job; it is then counted as woken.
+    fn wakes(&mut self) -> bool {
+        let wakes = !self.queue.is_empty() && self.idle > 0 && self.woken + self.searching == 0;
+        if wakes {
+            self.idle -= 1;
+            self.woken += 1;
+        }
+        wakes
     }
 
     pub(crate) fn is_broken(&self) -> bool {

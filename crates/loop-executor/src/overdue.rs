@@ -133,3 +133,52 @@ impl Overdue {
 pub(crate) fn log(job: &UnfinishedJob) {
     tracing::warn!(%job, "a job is overdue");
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::{Arc, mpsc};
+    use std::thread;
+
+    use super::*;
+    use crate::Job;
+
+    #[test]
+    fn a_replacement_that_the_system_refuses_loses_no_job() {
+        let crew = Arc::new(Crew::new(1));
+        let (end, ended) = mpsc::channel::<()>();
+        let (begin, begun) = mpsc::channel();
+        let stuck = Job::new(
+            move || {
+                begin.send(()).unwrap();
+                ended.recv().is_err()
+            },
+            None,
+        );
+        let next = Job::new(|| 7, None);
+        let (worker, workers) = mpsc::channel();
+        let hire = |number| {
+            let crew = Arc::clone(&crew);
+            let life = move || {
+                crew.work(number, |job| {
+                    job.run();
+                });
+            };
+            worker.send(thread::spawn(life)).unwrap();
+            Ok(())
+        };
+        crew.submit(stuck.0, hire).unwrap();
+        begun.recv().unwrap();
+        crew.submit(next.0, |_| unreachable!("one is all")).unwrap();
+
+        let refuse = |_| Err(io::ErrorKind::WouldBlock.into());
+        let lost = crew.write_off(Duration::ZERO, refuse, |_| unreachable!("nobody goes"));
+        assert!(lost.is_empty(), "the only worker stays");
+        assert!(!next.1.done(), "it waits for the one who stays");
+        drop(end);
+        assert!(stuck.1.result(None).unwrap());
+        assert_eq!(next.1.result(None).unwrap(), 7);
+        crew.shut_down(false);
+        assert!(crew.wait(None));
+        workers.recv().unwrap().join().unwrap();
+    }
+}

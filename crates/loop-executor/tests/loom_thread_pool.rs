@@ -14,6 +14,7 @@ mod mutants;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use loom::thread;
 use loop_bridge::ConcurrentError;
@@ -157,6 +158,18 @@ fn two_wait<S: Subject>() {
     other.join().unwrap();
 }
 
+/// E6: a worker is written off while it ends its job, and another takes its place.
+fn write_off_or_end() {
+    let pool = ThreadPoolExecutor::new(1).unwrap();
+    let jobs = [1, 2].map(|number| pool.submit(move || number).unwrap());
+    let lost = pool.write_off(Duration::ZERO);
+    assert!(lost.len() <= 1, "one runs, at most");
+    pool.shutdown(true, false).unwrap();
+    // Nobody waited for the one that was written off, and its job ends as well.
+    let outcomes = jobs.map(|job| job.result(None).unwrap());
+    assert_eq!(outcomes, [1, 2]);
+}
+
 #[test]
 fn e1_two_workers_two_jobs_and_shutdown() {
     loom::model(two_jobs_and_shutdown::<Real>);
@@ -180,6 +193,11 @@ fn e4_a_panic_and_shutdown() {
 #[test]
 fn e5_an_initializer_that_fails_and_submit() {
     loom::model(broken_or_submit::<Real>);
+}
+
+#[test]
+fn e6_a_worker_that_is_written_off_and_ends_its_job() {
+    loom::model(write_off_or_end);
 }
 
 #[test]

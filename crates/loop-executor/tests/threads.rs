@@ -208,3 +208,26 @@ fn a_refused_first_thread_gives_the_job_back() {
         books.assert_balanced();
     });
 }
+
+/// A burst wakes few threads, but jobs that wait for each other must all be begun.
+#[test]
+fn each_job_of_a_burst_that_blocks_has_a_thread_of_its_own() {
+    watched(|| {
+        let pool = ThreadPoolExecutor::new(4).unwrap();
+        for round in 0..500 {
+            // Short ones first, so that now and then some thread is looking for more.
+            let short: Vec<_> = (0..round % 7).map(|i| pool.submit(move || i)).collect();
+            let together = Arc::new(Barrier::new(4));
+            let jobs = [(); 4].map(|()| {
+                let together = Arc::clone(&together);
+                pool.submit(move || together.wait().is_leader()).unwrap()
+            });
+            let leaders = jobs.map(|job| job.result(None).unwrap());
+            assert_eq!(leaders.iter().filter(|leader| **leader).count(), 1);
+            for (i, job) in short.into_iter().enumerate() {
+                assert_eq!(job.unwrap().result(None).unwrap(), i);
+            }
+        }
+        pool.shutdown(true, false).unwrap();
+    });
+}
