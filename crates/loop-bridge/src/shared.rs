@@ -4,8 +4,8 @@
 //! destructors, guards) runs with the lock released: it may call back into the same future.
 //!
 //! Finishing happens in this order: the state and the outcome are stored, waits over many
-//! futures are told, blocked threads are woken, all under the lock; then, without it, the cancel
-//! hook, the wakers and the done callbacks, oldest first.
+//! futures are told, both under the lock; then, without it, blocked threads are woken, and after
+//! them the cancel hook, the wakers and the done callbacks, oldest first.
 
 use std::mem;
 use std::sync::Arc;
@@ -300,8 +300,7 @@ impl<T> Shared<T> {
         for watch in &observers.watches {
             watch.done(inner.slot.failed(watch));
         }
-        inner.notify_all();
-        drop(inner);
+        inner.unlock_and_notify_all();
 
         if let Some(hook) = observers.on_cancel {
             if by_consumer {
@@ -388,7 +387,7 @@ impl<T> Drop for Loan<'_, T> {
         if let Some(value) = self.value.take() {
             let mut inner = self.shared.lock();
             inner.slot = Slot::Value(value);
-            inner.notify_all();
+            inner.unlock_and_notify_all();
         }
     }
 }

@@ -55,10 +55,16 @@ impl<S> Monitor<S> {
 }
 
 impl<S> Guard<'_, S> {
-    /// Wakes every thread that waits; each looks again once this guard is gone.
-    pub(crate) fn notify_all(&self) {
-        if self.cell.sleepers > 0 {
-            self.changed.notify_all();
+    /// Unlocks, and wakes every thread that waits, in this order: one that is woken runs at once where there is one
+    /// processor, and would only find the lock closed.
+    ///
+    /// Whoever calls this keeps the monitor alive: what a woken thread does with its own reference is not known here.
+    pub(crate) fn unlock_and_notify_all(self) {
+        let (changed, sleepers) = (self.changed, self.cell.sleepers);
+        drop(self);
+        // One who begins to wait now has seen the change.
+        if sleepers > 0 {
+            changed.notify_all();
         }
     }
 

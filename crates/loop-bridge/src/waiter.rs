@@ -32,7 +32,7 @@ impl Waiter {
         let mut report = self.monitor.lock();
         report.done.push_back(position);
         report.failed |= failed;
-        report.notify_all();
+        report.unlock_and_notify_all();
     }
 
     /// Blocks until `enough` and gives what it has, or after `timeout` whatever there is.

@@ -1,7 +1,10 @@
 //! What time it is: the system's clock, or one that jumps.
 
 use std::cell::Cell;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
+
+use crate::sys;
 
 /// A moment in nanoseconds on a loop's own scale; [`EPOCH`] is when the loop was made.
 pub(crate) type Nanos = u64;
@@ -10,23 +13,63 @@ pub(crate) type Nanos = u64;
 /// a century before it was made.
 pub(crate) const EPOCH: Nanos = 1 << 62;
 
+/// A moment on both scales: that of [`Instant`], which people hold, and that of [`sys::ticks`], which is quick to read
+/// and to subtract.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Epoch {
+    instant: Instant,
+    ticks: u64,
+}
+
+impl Epoch {
+    pub(crate) fn now() -> Epoch {
+        // One pair for the whole process: the times of two loops can be compared.
+        static FIRST: OnceLock<Epoch> = OnceLock::new();
+        let first = FIRST.get_or_init(Epoch::both);
+        let ticks = sys::ticks();
+        Epoch {
+            instant: first.instant + Duration::from_nanos(ticks.saturating_sub(first.ticks)),
+            ticks,
+        }
+    }
+
+    /// Both clocks as close together as it gets, the ticks last: what they say is never ahead of the other clock, and
+    /// behind it by some tens of nanoseconds, for ever the same.
+    fn both() -> Epoch {
+        let pairs = (0..16).map(|_| {
+            let instant = system_now();
+            let ticks = sys::ticks();
+            let apart = system_now().saturating_duration_since(instant);
+            (apart, Epoch { instant, ticks })
+        });
+        let closest = pairs.min_by_key(|(apart, _)| *apart);
+        closest.expect("there are 16 of them").1
+    }
+
+    /// The system's time since then, whatever clock a loop has.
+    #[inline]
+    pub(crate) fn real_now(&self) -> Nanos {
+        EPOCH + sys::ticks().saturating_sub(self.ticks)
+    }
+}
+
 /// The clock of one loop.
 #[derive(Debug)]
 pub(crate) struct Clock {
-    epoch: Instant,
+    epoch: Epoch,
     /// The virtual "now"; `None` with the system's clock.
     virtual_now: Option<Cell<Nanos>>,
 }
 
 impl Clock {
-    pub(crate) fn system(epoch: Instant) -> Clock {
+    pub(crate) fn system(epoch: Epoch) -> Clock {
         Clock {
             epoch,
             virtual_now: None,
         }
     }
 
-    pub(crate) fn virtual_from(epoch: Instant) -> Clock {
+    pub(crate) fn virtual_from(epoch: Epoch) -> Clock {
         Clock {
             epoch,
             virtual_now: Some(Cell::new(EPOCH)),
@@ -40,7 +83,7 @@ impl Clock {
     #[inline]
     pub(crate) fn now(&self) -> Nanos {
         match &self.virtual_now {
-            None => EPOCH + nanos(system_now().saturating_duration_since(self.epoch)),
+            None => self.epoch.real_now(),
             Some(now) => now.get(),
         }
     }
@@ -53,24 +96,26 @@ impl Clock {
     }
 
     pub(crate) fn nanos_to_instant(&self, at: Nanos) -> Instant {
+        let epoch = self.epoch.instant;
         if at >= EPOCH {
-            far_add(self.epoch, Duration::from_nanos(at - EPOCH))
+            far_add(epoch, Duration::from_nanos(at - EPOCH))
         } else {
-            self.epoch
+            epoch
                 .checked_sub(Duration::from_nanos(EPOCH - at))
-                .unwrap_or(self.epoch)
+                .unwrap_or(epoch)
         }
     }
 
     pub(crate) fn instant_to_nanos(&self, at: Instant) -> Nanos {
-        match at.checked_duration_since(self.epoch) {
+        let epoch = self.epoch.instant;
+        match at.checked_duration_since(epoch) {
             Some(after) => EPOCH.saturating_add(nanos(after)),
-            None => EPOCH.saturating_sub(nanos(self.epoch.duration_since(at))),
+            None => EPOCH.saturating_sub(nanos(epoch.duration_since(at))),
         }
     }
 }
 
-/// The system's monotonic clock: the one place where the library reads it.
+/// The system's monotonic clock, as an [`Instant`].
 #[inline]
 pub(crate) fn system_now() -> Instant {
     #[expect(
@@ -138,4 +183,32 @@ pub fn seconds(secs: f64) -> Result<Duration, InvalidDelay> {
         return Err(InvalidDelay);
     }
     Ok(Duration::try_from_secs_f64(secs.max(0.0)).unwrap_or(Duration::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_two_scales_agree() {
+        let clock = Clock::system(Epoch::now());
+        let mut before = system_now();
+        for _ in 0..1000 {
+            let read = clock.nanos_to_instant(clock.now());
+            let after = system_now();
+            // Never ahead; behind by less than anybody could notice.
+            assert!(read <= after);
+            assert!(read + Duration::from_millis(1) > before);
+            before = after;
+        }
+    }
+
+    #[test]
+    fn a_moment_is_the_same_for_every_loop() {
+        let (one, other) = (Clock::system(Epoch::now()), Clock::system(Epoch::now()));
+        let moment = one.nanos_to_instant(EPOCH + 12_345);
+        let again = other.nanos_to_instant(other.instant_to_nanos(moment));
+        assert_eq!(again, moment);
+        assert_eq!(one.instant_to_nanos(again), EPOCH + 12_345);
+    }
 }

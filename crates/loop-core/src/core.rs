@@ -109,13 +109,13 @@ impl Core {
         self.phase.get() == Phase::Closed
     }
 
-    /// Adds a timer; the caller knows that the loop is not closed.
+    /// Adds a timer; the caller knows that the loop is not closed, and perhaps what time it is.
     #[inline]
-    pub(crate) fn add_timer(&self, when: Nanos, job: RawJob) -> TimerKey {
+    pub(crate) fn add_timer(&self, now: Option<Nanos>, when: Nanos, job: RawJob) -> TimerKey {
         let mut timers = self.timers.borrow_mut();
         if timers.is_empty() {
             // What kept the loop busy before there was a timer made none late.
-            self.looked_at.set(self.clock.now());
+            self.looked_at.set(now.unwrap_or_else(|| self.clock.now()));
         }
         timers.insert(when, job)
     }

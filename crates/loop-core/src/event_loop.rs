@@ -198,7 +198,8 @@ impl EventLoop {
         delay: Duration,
         callback: F,
     ) -> Result<TimerHandle, LoopClosed<F>> {
-        self.timer(self.0.clock.now().saturating_add(nanos(delay)), callback)
+        let now = self.0.clock.now();
+        self.timer(Some(now), now.saturating_add(nanos(delay)), callback)
     }
 
     /// Schedules a callback for the moment `when` of the loop's clock.
@@ -221,13 +222,14 @@ impl EventLoop {
         when: Instant,
         callback: F,
     ) -> Result<TimerHandle, LoopClosed<F>> {
-        self.timer(self.0.clock.instant_to_nanos(when), callback)
+        self.timer(None, self.0.clock.instant_to_nanos(when), callback)
     }
 
     #[inline]
     #[track_caller]
     fn timer<F: FnOnce() + 'static>(
         &self,
+        now: Option<Nanos>,
         when: Nanos,
         callback: F,
     ) -> Result<TimerHandle, LoopClosed<F>> {
@@ -240,7 +242,7 @@ impl EventLoop {
         } else {
             RawJob::new(Call(callback))
         };
-        let key = core.add_timer(when, job);
+        let key = core.add_timer(now, when, job);
         Ok(TimerHandle::new(Rc::clone(core), key, when))
     }
 

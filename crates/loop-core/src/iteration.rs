@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use loop_timers::TimerKey;
 
-use crate::clock::{EPOCH, Nanos, nanos, system_now};
+use crate::clock::{Nanos, nanos};
 use crate::core::Core;
 use crate::current::RunGuard;
 use crate::error::{LoopError, Stuck};
@@ -100,7 +100,8 @@ impl EventLoop {
     pub fn poll_events(&self, max_wait: Option<Duration>) -> Result<(), LoopError> {
         let _running = RunGuard::enter(self.core())?;
         self.begin();
-        self.wait_for_events(max_wait)
+        self.wait_for_events(max_wait)?;
+        Ok(())
     }
 
     /// Step 3 alone: turns I/O events, messages from other threads and due timers into ready callbacks.
@@ -112,7 +113,7 @@ impl EventLoop {
     /// See [`poll_events`](EventLoop::poll_events).
     pub fn process_events(&self) -> Result<(), LoopError> {
         let _running = RunGuard::enter(self.core())?;
-        self.collect();
+        self.collect(None);
         Ok(())
     }
 
@@ -163,8 +164,8 @@ impl EventLoop {
     }
 
     fn iterate(&self, max_wait: Option<Duration>) -> Result<(), LoopError> {
-        self.wait_for_events(max_wait)?; // 1, 2
-        self.collect(); // 3
+        let now = self.wait_for_events(max_wait)?; // 1, 2
+        self.collect(now); // 3
         self.run_ready(); // 4
         Ok(())
     }
@@ -172,16 +173,18 @@ impl EventLoop {
     /// 1. How long to wait: not at all if anything is ready or the loop is stopping, else until the next deadline,
     ///    else for ever.
     /// 2. Poll.
-    fn wait_for_events(&self, max_wait: Option<Duration>) -> Result<(), LoopError> {
+    ///
+    /// Says what time it is now, if it has looked: reading the clock is a good part of what a timer costs.
+    fn wait_for_events(&self, max_wait: Option<Duration>) -> Result<Option<Nanos>, LoopError> {
         let core = self.core();
         if self.has_ready() {
-            poll_without_waiting(core);
-            return Ok(());
+            return Ok(poll_without_waiting(core));
         }
         let max_wait = max_wait.map(nanos);
         let deadline = core.timers.borrow_mut().next_deadline();
         if core.clock.is_virtual() {
-            return self.pass_virtual_time(deadline, max_wait);
+            self.pass_virtual_time(deadline, max_wait)?;
+            return Ok(None);
         }
         let until_deadline = deadline.map(|deadline| deadline.saturating_sub(core.clock.now()));
         let wait = match (until_deadline, max_wait) {
@@ -189,15 +192,14 @@ impl EventLoop {
             (a, b) => a.or(b),
         };
         if wait == Some(0) {
-            poll_without_waiting(core);
-        } else {
-            sleep::sleep(core, wait);
-            core.unpolled.set(0);
-            let now = core.clock.now();
-            core.looked_at.set(now);
-            core.polled_at.set(now);
+            return Ok(poll_without_waiting(core));
         }
-        Ok(())
+        sleep::sleep(core, wait);
+        core.unpolled.set(0);
+        let now = core.clock.now();
+        core.looked_at.set(now);
+        core.polled_at.set(now);
+        Ok(Some(now))
     }
 
     /// In virtual time nobody waits for a timer: when nothing is ready, it is the next deadline.
@@ -229,7 +231,7 @@ impl EventLoop {
     }
 
     /// 3. Turn I/O events, then messages from other threads, then due timers into ready callbacks.
-    fn collect(&self) {
+    fn collect(&self, now: Option<Nanos>) {
         let core = self.core();
         self.deliver_io();
         if core.shared.mailbox.is_notified() {
@@ -241,7 +243,7 @@ impl EventLoop {
         if core.timers.borrow().is_empty() {
             return;
         }
-        let now = core.clock.now();
+        let now = now.unwrap_or_else(|| core.clock.now());
         note_stall(core, now);
         let mut timers = core.timers.borrow_mut();
         while let Some(key) = timers.pop_due(now) {
@@ -356,22 +358,25 @@ impl EventLoop {
     }
 }
 
-fn poll_without_waiting(core: &Core) {
+/// Says what time it is, if it has looked and the clock is the system's.
+fn poll_without_waiting(core: &Core) -> Option<Nanos> {
     if core.io.borrow().is_none() {
-        return; // With no descriptor there is nothing to poll.
+        return None; // With no descriptor there is nothing to poll.
     }
+    let real = |now: Nanos| (!core.clock.is_virtual()).then_some(now);
     let unpolled = core.unpolled.get() + 1;
     core.unpolled.set(unpolled);
     if !core.poll_every_iteration && unpolled < MOST_UNPOLLED {
-        let now = nanos(system_now().saturating_duration_since(core.shared.epoch)) + EPOCH;
+        let now = core.shared.epoch.real_now();
         if now.saturating_sub(core.polled_at.get()) < LONGEST_UNPOLLED {
-            return;
+            return real(now);
         }
     }
     core.unpolled.set(0);
     sleep::sleep(core, Some(0));
-    core.polled_at
-        .set(nanos(system_now().saturating_duration_since(core.shared.epoch)) + EPOCH);
+    let now = core.shared.epoch.real_now();
+    core.polled_at.set(now);
+    real(now)
 }
 
 fn set_virtual_time(core: &Core, to: Nanos) {

@@ -60,21 +60,13 @@ impl ReadyQueue {
     pub(crate) fn pop(&mut self) -> Option<RawJob> {
         let job = self.jobs.pop_front()?;
         self.head += 1;
-        if !self.remote.is_empty() {
-            self.forget_remote();
-        }
-        Some(job)
-    }
-
-    #[cold]
-    fn forget_remote(&mut self) {
-        while self
-            .remote
-            .front()
-            .is_some_and(|range| range.end <= self.head)
+        // One range at most ends here: they do not overlap, and none is empty.
+        if let Some(range) = self.remote.front()
+            && range.end <= self.head
         {
             self.remote.pop_front();
         }
+        Some(job)
     }
 
     /// As [`pop`](ReadyQueue::pop), with the place that scheduled it if debug mode was on then.

@@ -8,7 +8,7 @@ use std::thread::ThreadId;
 use std::time::Instant;
 
 use crate::EventLoop;
-use crate::clock::{Clock, system_now};
+use crate::clock::Clock;
 use crate::current::{get_running_loop, with_bound, with_running};
 use crate::error::LoopClosed;
 use crate::raw::{Call, Job, RawJob, SendJob};
@@ -172,10 +172,9 @@ impl LoopHandle {
     /// ```
     #[must_use]
     pub fn time(&self) -> Instant {
-        match self.0.virtual_now() {
-            Some(now) => Clock::system(self.0.epoch).nanos_to_instant(now),
-            None => system_now(),
-        }
+        let epoch = self.0.epoch;
+        let now = self.0.virtual_now().unwrap_or_else(|| epoch.real_now());
+        Clock::system(epoch).nanos_to_instant(now)
     }
 
     /// The loop's number, never used twice in a process.

@@ -320,8 +320,8 @@ impl LoopRef {
     /// ```
     #[inline]
     pub fn schedule_later(&self, delay: Duration, job: impl Job) -> Option<TimerId> {
-        let when = LoopTime(self.0.clock.now().saturating_add(nanos(delay)));
-        self.schedule_at(when, job)
+        let now = self.0.clock.now();
+        self.schedule_timer(Some(now), now.saturating_add(nanos(delay)), job)
     }
 
     /// Runs a job at the moment `when` of the loop's clock. Otherwise as [`schedule_later`](Self::schedule_later).
@@ -330,10 +330,15 @@ impl LoopRef {
     /// See [`schedule_later`](Self::schedule_later).
     #[inline]
     pub fn schedule_at(&self, when: LoopTime, job: impl Job) -> Option<TimerId> {
+        self.schedule_timer(None, when.0, job)
+    }
+
+    #[inline]
+    fn schedule_timer(&self, now: Option<Nanos>, when: Nanos, job: impl Job) -> Option<TimerId> {
         if self.0.is_closed() {
             return None;
         }
-        Some(TimerId(self.0.add_timer(when.0, RawJob::new(job))))
+        Some(TimerId(self.0.add_timer(now, when, RawJob::new(job))))
     }
 
     /// Cancels a timer: its job is dropped now and never runs. Does nothing if it has run.

@@ -4,11 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::{Thread, ThreadId};
-use std::time::Instant;
 
 use slab::Slab;
 
-use crate::clock::{self, EPOCH, Nanos};
+use crate::clock::{EPOCH, Epoch, Nanos};
 use crate::exception::{drop_quietly, panic_message, report_of};
 use crate::mailbox::{Mailbox, Posted, Poster};
 use crate::raw::SendJob;
@@ -37,7 +36,7 @@ pub(crate) struct Shared {
     poll_waker: Mutex<Option<mio::Waker>>,
     /// Results that will come from outside the loop: virtual time must not jump past them.
     pub(crate) external: AtomicUsize,
-    pub(crate) epoch: Instant,
+    pub(crate) epoch: Epoch,
     /// Virtual time, for other threads to read; 0 if the clock is the system's.
     pub(crate) virtual_now: AtomicU64,
     pub(crate) hook: OnceLock<WakeHook>,
@@ -75,7 +74,7 @@ impl Shared {
             thread: OnceLock::new(),
             poll_waker: Mutex::new(None),
             external: AtomicUsize::new(0),
-            epoch: clock::system_now(),
+            epoch: Epoch::now(),
             virtual_now: AtomicU64::new(if virtual_clock { EPOCH } else { 0 }),
             hook: OnceLock::new(),
         });

@@ -23,6 +23,26 @@ pub(crate) const BOTH_WAYS: Interest = Interest::READABLE
 #[cfg(all(unix, not(target_os = "linux")))]
 pub(crate) const BOTH_WAYS: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
+/// The monotonic clock in nanoseconds, from an origin of the system's own: the clock that an `Instant` is of, and as a
+/// number half as many instructions to read and to subtract.
+#[cfg(target_os = "linux")]
+#[inline]
+pub(crate) fn ticks() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    // Neither is negative, and 584 years fit.
+    (time.tv_sec as u64) * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// The monotonic clock in nanoseconds, from when it was first asked.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn ticks() -> u64 {
+    use crate::clock::{nanos, system_now};
+
+    static FIRST: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    let first = FIRST.get_or_init(system_now);
+    nanos(system_now().saturating_duration_since(*first))
+}
+
 #[cfg(target_os = "linux")]
 pub(crate) use crate::epoll::{Event, Events, wait};
 
