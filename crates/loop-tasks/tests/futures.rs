@@ -565,8 +565,16 @@ impl Real {
     }
 }
 
+/// As many as the environment asks for, or else what takes seconds.
+fn config() -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(10_000),
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 10_000, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     /// Callbacks that add and remove callbacks, cancel and set, against a model of three states.
     #[test]
