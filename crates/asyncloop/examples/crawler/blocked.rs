@@ -1,25 +1,46 @@
 //! Who blocked the loop: the loop itself tells, in debug mode, and this listens.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// The loop's reports of callbacks that took long.
+/// A callback, or a step of a task, that took long.
+#[derive(Clone, Debug)]
+pub(crate) struct Block {
+    pub(crate) seconds: f64,
+    /// What the loop calls it.
+    pub(crate) who: String,
+}
+
+impl Block {
+    /// Reads `Executing <...> took 1.234 seconds`.
+    fn parse(text: &str) -> Option<Block> {
+        let text = text.strip_prefix("Executing ")?;
+        let (who, took) = text.strip_suffix(" seconds")?.rsplit_once(" took ")?;
+        let (seconds, who) = (took.parse().ok()?, who.to_owned());
+        Some(Block { seconds, who })
+    }
+
+    /// The name of the task, or else what the loop calls it.
+    pub(crate) fn name(&self) -> &str {
+        let quoted = self.who.split_once("<Task '");
+        quoted
+            .and_then(|(_, rest)| rest.split_once('\''))
+            .map_or(&self.who, |(name, _)| name)
+    }
+}
+
+/// The loop's reports of what took long.
 #[derive(Clone, Default)]
-pub(crate) struct Blocked(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Blocked(Arc<Mutex<Vec<Block>>>);
 
 impl Blocked {
-    /// The longest block, in seconds, and what the loop said of it.
-    pub(crate) fn longest(&self) -> Option<(f64, String)> {
-        let reports = self.0.lock().ok()?;
-        let timed = reports.iter().filter_map(|text| {
-            let (_, took) = text.strip_suffix(" seconds")?.rsplit_once(" took ")?;
-            Some((took.parse::<f64>().ok()?, text.clone()))
-        });
-        timed.max_by(|a, b| a.0.total_cmp(&b.0))
+    /// Takes those that there have been.
+    pub(crate) fn take(&self) -> Vec<Block> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -41,19 +62,20 @@ impl Subscriber for Blocked {
     fn event(&self, event: &Event<'_>) {
         let mut message = Message(String::new());
         event.record(&mut message);
-        if message.0.starts_with("Executing ") {
-            if let Ok(mut reports) = self.0.lock() {
-                reports.push(message.0);
-            }
-        } else {
-            eprintln!("{}", message.0);
+        match Block::parse(&message.0) {
+            Some(block) => self
+                .0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(block),
+            None => eprintln!("{}", message.0),
         }
     }
 
+    // There are no spans to listen to.
     fn new_span(&self, _: &Attributes<'_>) -> Id {
         Id::from_u64(1)
     }
-
     fn record(&self, _: &Id, _: &Record<'_>) {}
     fn record_follows_from(&self, _: &Id, _: &Id) {}
     fn enter(&self, _: &Id) {}

@@ -1,170 +1,175 @@
-//! One request: hyper's client over a socket of this loop, with TLS where the address says so.
+//! One request: what is at an address, in the time that there is.
 
-use std::fmt;
-use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
-use asyncloop::net::rustls::{ClientConfig, RootCertStore};
-use asyncloop::net::{TlsStream, open_connection};
 use asyncloop::prelude::*;
-use http_body_util::{BodyExt, Empty};
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HOST, LOCATION, USER_AGENT};
-use hyper::rt::{Read, Write};
-use hyper::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, LOCATION};
+use hyper::{Method, Response};
 use url::Url;
 
-/// How often a page may send us elsewhere.
-const REDIRECTS: usize = 10;
+use crate::connections::Connections;
+use crate::fetch_error::FetchError;
 
-/// What came of a request.
-pub(crate) struct Page {
-    /// Where it was in the end, after all redirects.
-    pub(crate) url: Url,
-    pub(crate) kind: String,
-    pub(crate) body: Vec<u8>,
+/// The most that is read of what nobody looks at, so that its connection can be kept.
+const SMALL_BYTES: usize = 64 << 10;
+
+/// What is at an address.
+pub(crate) enum Answer {
+    Page {
+        html: Vec<u8>,
+        charset: Option<String>,
+    },
+    /// A document without links, of this type.
+    Other(String),
+    Moved(Url),
 }
 
-impl Page {
-    pub(crate) fn is_html(&self) -> bool {
-        self.kind.starts_with("text/html") || self.kind.starts_with("application/xhtml")
-    }
-}
-
-/// Why there is no page.
-#[derive(Debug)]
-pub(crate) enum FetchError {
-    Connect(io::Error),
-    Http(hyper::Error),
-    Status(StatusCode),
-    Redirects,
-    Location(String),
-    TooLarge(usize),
-    Timeout(Duration, Elapsed),
-}
-
-impl fmt::Display for FetchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            FetchError::Connect(error) => write!(f, "no connection: {error}"),
-            FetchError::Http(error) => write!(f, "no HTTP: {error}"),
-            FetchError::Status(status) => write!(f, "{status}"),
-            FetchError::Redirects => write!(f, "more than {REDIRECTS} redirects"),
-            FetchError::Location(text) => write!(f, "a redirect to {text:?}, which is no address"),
-            FetchError::TooLarge(most) => write!(f, "larger than {most} bytes (--max-size)"),
-            FetchError::Timeout(limit, elapsed) => {
-                write!(f, "no answer within {limit:?}: {elapsed}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for FetchError {}
-
-/// What all requests have in common.
 pub(crate) struct Client {
+    pub(crate) connections: Connections,
     pub(crate) timeout: Duration,
     pub(crate) max_size_bytes: usize,
-    tls: Arc<ClientConfig>,
 }
 
 impl Client {
-    pub(crate) fn new(timeout: Duration, max_size_bytes: usize) -> Client {
-        let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        let tls = ClientConfig::builder().with_root_certificates(roots);
-        Client {
-            timeout,
-            max_size_bytes,
-            tls: Arc::new(tls.with_no_client_auth()),
-        }
+    /// Fetches a page, from the look-up of the name to the last byte of the body.
+    pub(crate) async fn page(&self, url: &Url) -> Result<Answer, FetchError> {
+        self.in_time(self.get(url)).await
     }
 
-    /// Fetches a page, from the look-up of the name to the last byte of the body, in the time that there is.
-    pub(crate) async fn fetch(&self, url: Url) -> Result<Page, FetchError> {
-        match timeout(self.timeout, self.follow(url)).await {
+    /// Asks whether there is anything, and for nothing of it if the server can say so.
+    pub(crate) async fn probe(&self, url: &Url) -> Result<Answer, FetchError> {
+        self.in_time(async {
+            match self.head(Method::HEAD, url).await {
+                // Some servers know no HEAD, and answer it with anything.
+                Err(FetchError::Status(_)) => self.head(Method::GET, url).await,
+                answer => answer,
+            }
+        })
+        .await
+    }
+
+    /// Fetches a text that is read to its beginning only if it is long, and follows redirects for it.
+    pub(crate) async fn text(&self, url: &Url, most_bytes: usize) -> Result<Vec<u8>, FetchError> {
+        const REDIRECTS: usize = 5;
+        self.in_time(async {
+            let mut url = url.clone();
+            for _ in 0..=REDIRECTS {
+                let (answer, sender) = self.connections.ask(Method::GET, &url).await?;
+                let moved = moved(&answer, &url);
+                let mut text = Vec::new();
+                if read(&mut text, answer.into_body(), most_bytes).await? {
+                    self.connections.keep(&url, sender);
+                }
+                match moved? {
+                    Some(next) => url = next,
+                    None => return Ok(text),
+                }
+            }
+            Err(FetchError::TooManyRedirects(REDIRECTS))
+        })
+        .await
+    }
+
+    async fn in_time<T>(
+        &self,
+        asked: impl Future<Output = Result<T, FetchError>>,
+    ) -> Result<T, FetchError> {
+        match timeout(self.timeout, asked).await {
             Ok(outcome) => outcome,
             Err(elapsed) => Err(FetchError::Timeout(self.timeout, elapsed)),
         }
     }
 
-    async fn follow(&self, mut url: Url) -> Result<Page, FetchError> {
-        for _ in 0..=REDIRECTS {
-            let answer = self.ask(&url).await?;
-            let status = answer.status();
-            let header = |name| answer.headers().get(name).and_then(|v| v.to_str().ok());
-            if let (true, Some(location)) = (status.is_redirection(), header(LOCATION)) {
-                let next = url.join(location);
-                let next = next
-                    .ok()
-                    .filter(|url| matches!(url.scheme(), "http" | "https"));
-                url = next.ok_or_else(|| FetchError::Location(location.to_owned()))?;
-                continue;
-            }
-            if !status.is_success() {
-                return Err(FetchError::Status(status));
-            }
-            let kind = header(CONTENT_TYPE)
-                .unwrap_or("text/html")
-                .to_ascii_lowercase();
-            let mut page = Page {
-                url,
-                kind,
-                body: Vec::new(),
-            };
-            if page.is_html() {
-                page.body = self.body(answer.into_body()).await?;
-            }
-            return Ok(page);
+    async fn head(&self, method: Method, url: &Url) -> Result<Answer, FetchError> {
+        let (answer, _) = self.connections.ask(method, url).await?;
+        match moved(&answer, url)? {
+            Some(next) => Ok(Answer::Moved(next)),
+            None => Ok(Answer::Other(kind(&answer))),
         }
-        Err(FetchError::Redirects)
     }
 
-    /// Reads a body, and no more of it than is allowed.
-    async fn body(&self, mut body: Incoming) -> Result<Vec<u8>, FetchError> {
-        let mut bytes = Vec::new();
-        while let Some(frame) = body.frame().await {
-            if let Ok(data) = frame.map_err(FetchError::Http)?.into_data() {
-                if bytes.len() + data.len() > self.max_size_bytes {
-                    return Err(FetchError::TooLarge(self.max_size_bytes));
-                }
-                bytes.extend_from_slice(&data);
+    async fn get(&self, url: &Url) -> Result<Answer, FetchError> {
+        let (answer, sender) = self.connections.ask(Method::GET, url).await?;
+        let moved = moved(&answer, url);
+        let kind = kind(&answer);
+        let is_html = kind.starts_with("text/html") || kind.starts_with("application/xhtml");
+        let wanted = matches!(moved, Ok(None)) && is_html;
+        let encoding = header(&answer, CONTENT_ENCODING);
+        let body = answer.into_body();
+        let mut html = Vec::new();
+        if wanted {
+            if let Some(how) = encoding.filter(|how| how != "identity") {
+                return Err(FetchError::Encoded(how));
             }
+            let most = self.max_size_bytes;
+            // Where its length is known, a page that is too large is not begun.
+            if body.size_hint().lower() > most as u64 || !read(&mut html, body, most).await? {
+                return Err(FetchError::TooLarge(most));
+            }
+            self.connections.keep(url, sender);
+        } else if let Ok(true) = read(&mut html, body, SMALL_BYTES).await {
+            self.connections.keep(url, sender);
         }
-        Ok(bytes)
-    }
-
-    async fn ask(&self, url: &Url) -> Result<Response<Incoming>, FetchError> {
-        let host = url.host_str().unwrap_or_default();
-        let name = host.trim_matches(['[', ']']); // an IPv6 address stands in brackets
-        let port = url.port_or_known_default().unwrap_or(80);
-        let stream = open_connection(name, port).connect().await;
-        let stream = stream.map_err(FetchError::Connect)?;
-        let _ = stream.set_nodelay(true); // it is only for speed
-        if url.scheme() == "https" {
-            let stream = TlsStream::connect(stream, Arc::clone(&self.tls), name).await;
-            return request(stream.map_err(FetchError::Connect)?, url).await;
-        }
-        request(stream, url).await
+        Ok(match moved? {
+            Some(next) => Answer::Moved(next),
+            None if wanted => Answer::Page {
+                html,
+                charset: charset(&kind),
+            },
+            None => Answer::Other(kind),
+        })
     }
 }
 
-async fn request<S>(stream: S, url: &Url) -> Result<Response<Incoming>, FetchError>
-where
-    S: Read + Write + Unpin + 'static,
-{
-    let connected = hyper::client::conn::http1::handshake(stream).await;
-    let (mut sender, connection) = connected.map_err(FetchError::Http)?;
-    // It ends with the body, or with whoever waited for one.
-    create_task(async {
-        let _ = connection.await; // what fails here, the request hears of too
-    });
-    let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
-    let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
-    let request = Request::get(path)
-        .header(HOST, authority)
-        .header(USER_AGENT, "asyncloop-crawler/0.1")
-        .body(Empty::<Bytes>::new())
-        .expect("the parts of a URL are fit for a request");
-    sender.send_request(request).await.map_err(FetchError::Http)
+/// Reads a body, and no more of it than is allowed: `false` if there is more.
+async fn read(
+    bytes: &mut Vec<u8>,
+    mut body: Incoming,
+    most_bytes: usize,
+) -> Result<bool, FetchError> {
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame.map_err(FetchError::Http)?.into_data() {
+            let room = most_bytes - bytes.len();
+            bytes.extend_from_slice(&data[..data.len().min(room)]);
+            if data.len() > room {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Where the answer sends us, if it does; an error if it is one.
+fn moved(answer: &Response<Incoming>, url: &Url) -> Result<Option<Url>, FetchError> {
+    let status = answer.status();
+    if let (true, Some(location)) = (status.is_redirection(), header(answer, LOCATION)) {
+        let next = url.join(&location).ok();
+        let next = next.filter(|next| matches!(next.scheme(), "http" | "https"));
+        let mut next = next.ok_or(FetchError::Location(location))?;
+        next.set_fragment(None);
+        return Ok(Some(next));
+    }
+    match status.is_success() {
+        true => Ok(None),
+        false => Err(FetchError::Status(status)),
+    }
+}
+
+fn header(answer: &Response<Incoming>, name: HeaderName) -> Option<String> {
+    let value = String::from_utf8_lossy(answer.headers().get(name)?.as_bytes());
+    Some(value.trim().to_owned())
+}
+
+/// The type of a document. One that has none is taken for HTML.
+fn kind(answer: &Response<Incoming>) -> String {
+    let kind = header(answer, CONTENT_TYPE);
+    kind.map_or_else(|| "text/html".to_owned(), |kind| kind.to_ascii_lowercase())
+}
+
+fn charset(kind: &str) -> Option<String> {
+    let (_, name) = kind.split_once("charset=")?;
+    let name = name.split(';').next().unwrap_or(name);
+    Some(name.trim().trim_matches('"').to_owned())
 }

@@ -6,10 +6,8 @@ use std::sync::Arc;
 use asyncloop::prelude::*;
 use url::Url;
 
-use crate::links::links;
-
-/// The links of a page, or why there are none.
-pub(crate) type Links = Result<Vec<Result<String, String>>, Box<dyn Error>>;
+use crate::links::{Found, links};
+use crate::options::Place;
 
 pub(crate) enum Parser {
     OnLoop,
@@ -19,36 +17,41 @@ pub(crate) enum Parser {
 
 impl Parser {
     /// Makes the pool, if there is one: as many workers as there are processors.
-    pub(crate) fn new(mode: &str) -> Result<Parser, Box<dyn Error>> {
+    pub(crate) fn new(place: Place) -> Result<Parser, Box<dyn Error>> {
         let workers = std::thread::available_parallelism()?.get();
-        Ok(match mode {
-            "on-loop" => Parser::OnLoop,
-            "threads" => Parser::Threads(ThreadPoolExecutor::new(workers)?),
-            "processes" => Parser::Processes(Arc::new(ProcessPoolExecutor::new(workers)?)),
-            _ => return Err(format!("--parse {mode}: on-loop, threads or processes").into()),
+        Ok(match place {
+            Place::OnLoop => Parser::OnLoop,
+            Place::Threads => Parser::Threads(ThreadPoolExecutor::new(workers)?),
+            Place::Processes => Parser::Processes(Arc::new(ProcessPoolExecutor::new(workers)?)),
         })
     }
 
-    /// Finds the links of a page.
-    pub(crate) async fn links(&self, page: &Url, html: Vec<u8>) -> Links {
-        let event_loop = get_running_loop()?;
+    /// Finds the links of a page, and with `fragments` what fragments may name in it.
+    pub(crate) async fn found(
+        &self,
+        page: &Url,
+        charset: Option<String>,
+        fragments: bool,
+        html: Vec<u8>,
+    ) -> Result<Found, Box<dyn Error>> {
         let page = page.to_string();
         match self {
             Parser::OnLoop => {
                 // A task of its own, so that the loop's report of what blocked it has a name.
                 let name = format!("parse {page}");
                 let parsing = TaskBuilder::new().name(name);
-                Ok(parsing.spawn(async move { links(page, html) }).await?)
+                let parsing = parsing.spawn(async move { links(page, charset, fragments, html) });
+                Ok(parsing.await?)
             }
             Parser::Threads(pool) => {
-                let job = move || links(page, html);
-                let parsing = event_loop.run_in_executor(Some(pool), job)?;
+                let job = move || links(page, charset, fragments, html);
+                let parsing = get_running_loop()?.run_in_executor(Some(pool), job)?;
                 Ok(parsing.await?)
             }
             Parser::Processes(pool) => {
-                // A call is encoded where it is submitted. Of a large page that takes long: not here, but in a thread.
+                // A call is encoded where it is submitted. Of a large page that takes long: a thread does it.
                 let pool = Arc::clone(pool);
-                let submit = move || pool.submit(links::job(page, html));
+                let submit = move || pool.submit(links::job(page, charset, fragments, html));
                 let submitted = to_thread(submit).await?;
                 Ok(wrap_future(submitted?).await?)
             }
@@ -56,7 +59,7 @@ impl Parser {
     }
 
     /// Ends the pool.
-    pub(crate) fn close(self) -> Result<(), Box<dyn Error>> {
+    pub(crate) fn close(&self) -> Result<(), Box<dyn Error>> {
         match self {
             Parser::OnLoop => {}
             Parser::Threads(pool) => pool.shutdown(true, true)?,

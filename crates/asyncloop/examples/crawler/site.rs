@@ -13,6 +13,8 @@ pub(crate) const PAGES: usize = 60;
 const HEAVY: usize = 3;
 /// Each so many pages have a link that is broken.
 const BROKEN_EVERY: usize = 10;
+/// Each so many have one to a part of theirs that is not there.
+const BROKEN_PARTS_EVERY: usize = 20;
 
 /// What the site consists of. The same directory gives the same site.
 pub(crate) struct Site {
@@ -52,11 +54,12 @@ impl Site {
         Ok(Site { documents, heavy })
     }
 
-    /// How many links of the site are broken, besides those in HTML that was there before.
-    pub(crate) fn broken(&self) -> usize {
-        (0..PAGES)
-            .filter(|page: &usize| page.is_multiple_of(BROKEN_EVERY))
-            .count()
+    /// How many links of the site lead nowhere, and how many only to a part of a page that is not there. In HTML that was
+    /// there before, there may be more.
+    pub(crate) fn broken(&self) -> (usize, usize) {
+        let broken = (0..PAGES).filter(|page| page.is_multiple_of(BROKEN_EVERY));
+        let parts = (0..PAGES).filter(|page| page.is_multiple_of(BROKEN_PARTS_EVERY));
+        (broken.count(), parts.count())
     }
 
     /// What is at a path.
@@ -109,21 +112,21 @@ fn heavy(documents: &[(String, String)], number: usize, bytes: usize) -> Bytes {
     let mut words = words.chain(["word"]).cycle().enumerate();
     while let Some((place, word)) = words.next().filter(|_| html.len() < bytes) {
         let (target, word) = ((place + number) % PAGES, escaped(word));
-        let _ = writeln!(
-            html,
-            "<a class=word href='/page/{target}#{place}'>{word}</a>"
-        );
+        let _ = writeln!(html, "<a class=word href='/page/{target}#title'>{word}</a>");
     }
     html.into()
 }
 
 fn page(number: usize) -> String {
-    let mut html = format!("<!doctype html><title>Page {number}</title><ul>");
+    let mut html = format!("<!doctype html><h1 id=title>Page {number}</h1><ul>");
     link(&mut html, &format!("../page/{}", (number + 1) % PAGES));
     link(&mut html, &format!("/moved/{}", (number * 7) % PAGES));
     link(&mut html, "mailto:nobody@example.org");
     if number.is_multiple_of(BROKEN_EVERY) {
         link(&mut html, &format!("/missing/{number}"));
+    }
+    if number.is_multiple_of(BROKEN_PARTS_EVERY) {
+        link(&mut html, "#missing");
     }
     html + "</ul><script>'<a href=/not-a-link>'</script>"
 }
