@@ -112,9 +112,10 @@ impl Shared {
         job: CallJob,
         hire: impl FnOnce() -> io::Result<()>,
     ) -> Result<(), SubmitError<CallJob>> {
-        if let Some(refusal) = self.lock().phase.refusal() {
-            return Err(refusal.map(|()| job));
-        }
+        let id = match self.lock().admit() {
+            Ok(id) => id,
+            Err(refusal) => return Err(refusal.map(|()| job)),
+        };
         // Encoding is code of the caller's: not under the lock.
         let mut frame = wire::open_call(job.name());
         if let Err(error) = job.encode_into(&mut frame, self.settings.max_frame_bytes) {
@@ -126,8 +127,10 @@ impl Shared {
         } else {
             wire::CALL
         };
+        // Nor is the sum over a large frame under the lock, where the manager would wait for it.
+        frame::seal(&mut frame, kind, id);
         let (owed, content) = job.split();
-        match self.queue(owed, frame, kind, hire) {
+        match self.queue(id, owed, frame, hire) {
             Ok(()) => {
                 crate::job::contain(|| drop(content));
                 Ok(())
@@ -138,9 +141,9 @@ impl Shared {
 
     fn queue(
         &self,
+        id: u64,
         owed: Owed,
-        mut frame: Vec<u8>,
-        kind: u32,
+        frame: Vec<u8>,
         hire: impl FnOnce() -> io::Result<()>,
     ) -> Result<(), SubmitError<Owed>> {
         let mut state = self.lock();
@@ -154,9 +157,6 @@ impl Shared {
             }
             state.manager = Life::Living;
         }
-        let id = state.next_id;
-        state.next_id += 1;
-        frame::seal(&mut frame, kind, id);
         state.queue.push_back(Waiting {
             id,
             owed,
@@ -297,6 +297,19 @@ impl Shared {
     pub(crate) fn set_pids(&self, pids: impl Iterator<Item = u32>) {
         let pids = pids.collect();
         self.lock().pids = pids;
+    }
+}
+
+impl State {
+    /// The number of one more job, if there may be one.
+    fn admit(&mut self) -> Result<u64, SubmitError<()>> {
+        match self.phase.refusal() {
+            Some(refusal) => Err(refusal),
+            None => {
+                self.next_id += 1;
+                Ok(self.next_id - 1)
+            }
+        }
     }
 }
 
