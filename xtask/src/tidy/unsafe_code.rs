@@ -21,7 +21,10 @@ const PERMITTED: &[(&str, &str)] = &[
         "crates/loop-core/src/runtime.rs",
         "the runtime's type is compared without a call",
     ),
-    ("crates/loop-core/src/sys.rs", "libc tells of forks"),
+    (
+        "crates/loop-core/src/sys.rs",
+        "libc tells of forks and of the time",
+    ),
     (
         "crates/loop-core/src/waker.rs",
         "a waker is a number with a table of functions",
