@@ -59,7 +59,7 @@ const VERBS: [(&str, &str); 16] = [
     ),
     (
         "soak",
-        "Does for minutes what tests do for seconds: kills workers, garbles frames. No part of test-all.",
+        "Does for an hour what tests do for seconds: kills workers, mixes jobs, garbles frames. No part of test-all.",
     ),
     ("help", "Prints this."),
 ];

@@ -8,10 +8,15 @@ use crate::workspace::Workspace;
 /// job.
 const KILLS: u32 = 50_000;
 
+/// For how long pools have everything at once, how many workers each has, and how many pools come and go after that.
+const SECONDS: u32 = 1_800;
+const WORKERS: u32 = 8;
+const CYCLES: u32 = 10_000;
+
 /// How many streams of each kind are garbled.
 const STREAMS: u32 = 100_000;
 
-/// Kills workers of process pools for minutes, and garbles what they hear. It is no part of
+/// Kills workers of process pools for minutes, gives them everything at once for half an hour, and garbles what they hear. It is no part of
 /// `test-all`, whose tests do the same for seconds.
 pub(crate) fn run(workspace: &Workspace) -> Step {
     let tests = |which: &[&'static str]| {
@@ -21,10 +26,15 @@ pub(crate) fn run(workspace: &Workspace) -> Step {
     tests(&["--test", "process_kills"])
         .env("KILLS", KILLS.to_string())
         .run()?;
+    tests(&["--test", "process_soak", "--", "--nocapture"])
+        .env("SOAK_SECONDS", SECONDS.to_string())
+        .env("SOAK_WORKERS", WORKERS.to_string())
+        .env("SOAK_CYCLES", CYCLES.to_string())
+        .run()?;
     tests(&["--lib", "process::"])
         .env("PROPTEST_CASES", STREAMS.to_string())
         .run()?;
     passed_with(format!(
-        "{KILLS} workers killed under load, {STREAMS} streams of each kind"
+        "{KILLS} workers killed under load, {SECONDS} s of everything at once, {STREAMS} streams of each kind"
     ))
 }
