@@ -27,6 +27,7 @@ mod site;
 mod trust;
 
 use std::error::Error;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
@@ -90,11 +91,11 @@ fn check(options: &Options) -> Result<Report, Box<dyn Error>> {
         }
     };
     report.blocked = blocked.take();
-    if options.json {
-        println!("{:#}", report.json());
-    } else {
-        report.print();
-    }
+    let text = match options.json {
+        true => format!("{:#}", report.json()),
+        false => report.to_string(),
+    };
+    let _ = writeln!(io::stdout(), "{text}"); // whoever reads this may have had enough of it
     Ok(report)
 }
 

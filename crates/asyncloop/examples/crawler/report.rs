@@ -1,5 +1,6 @@
 //! What the crawl has found, for people and for programs.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -105,83 +106,86 @@ impl Report {
             "seconds": self.took.as_secs_f64(),
         })
     }
+}
 
-    pub(crate) fn print(&self) {
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Broken {
             link, why, pages, ..
         } in &self.broken
         {
-            println!("BROKEN   {link}\n         {why}");
+            writeln!(f, "BROKEN   {link}\n         {why}")?;
             for page in pages.iter().take(FEW) {
-                println!("         on {page}");
+                writeln!(f, "         on {page}")?;
             }
             if pages.len() > FEW {
-                println!("         and on {} more pages", pages.len() - FEW);
+                writeln!(f, "         and on {} more pages", pages.len() - FEW)?;
             }
         }
         for Wrong { link, why, page } in &self.wrong {
-            println!("BROKEN   {link:?}\n         {why}\n         on {page}");
+            writeln!(f, "BROKEN   {link:?}\n         {why}\n         on {page}")?;
         }
         for late in self.late.iter().filter(|late| self.answered(late)) {
-            println!("TIMEOUT  {}\n         {}", late.link, late.why);
+            writeln!(f, "TIMEOUT  {}\n         {}", late.link, late.why)?;
         }
         if self.broken() + self.late.len() > 0 {
-            println!();
+            writeln!(f)?;
         }
         if self.interrupted {
-            println!("interrupted: this is what was known by then");
+            writeln!(f, "interrupted: this is what was known by then")?;
         }
-        println!(
-            "addresses  {}, of them {} pages of {:.1} MiB, in {:.2} s",
-            self.addresses,
-            self.pages,
+        self.write_counts(f)?;
+        self.write_blocks(f)
+    }
+}
+
+impl Report {
+    fn write_counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mib, took) = (
             self.bytes as f64 / f64::from(1 << 20),
-            self.took.as_secs_f64()
+            self.took.as_secs_f64(),
         );
-        println!("broken     {}", self.broken());
-        match (self.late.len(), self.innocent()) {
-            (late, 0) => println!("timeouts   {late}"),
-            (late, innocent) => println!(
-                "timeouts   {late}, of them {innocent} of innocent requests: the loop was blocked"
-            ),
+        let (addresses, pages) = (self.addresses, self.pages);
+        writeln!(
+            f,
+            "addresses  {addresses}, of them {pages} pages of {mib:.1} MiB, in {took:.2} s"
+        )?;
+        writeln!(f, "broken     {}", self.broken())?;
+        write!(f, "timeouts   {}", self.late.len())?;
+        match self.innocent() {
+            0 => writeln!(f)?,
+            innocent => writeln!(
+                f,
+                ", of them {innocent} of innocent requests: the loop was blocked"
+            )?,
         }
         for (what, count, why) in [
-            (
-                "elsewhere",
-                self.elsewhere,
-                "not asked for without --external",
-            ),
-            (
-                "forbidden",
-                self.forbidden,
-                "not asked for because of robots.txt",
-            ),
-            (
-                "left out ",
-                self.left_out,
-                "not asked for because of --limit",
-            ),
+            ("elsewhere", self.elsewhere, "without --external"),
+            ("forbidden", self.forbidden, "because of robots.txt"),
+            ("left out ", self.left_out, "because of --limit"),
         ] {
             if count > 0 {
-                println!("{what}  {count}, {why}");
+                writeln!(f, "{what}  {count}, not asked for {why}")?;
             }
         }
-        self.print_blocks();
+        Ok(())
     }
 
-    /// Prints for how long the loop was blocked, and by whom for longest.
-    fn print_blocks(&self) {
+    /// For how long the loop was blocked, and by whom for longest.
+    fn write_blocks(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut blocks: Vec<&Block> = self.blocked.iter().collect();
         blocks.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
-        match blocks.len() {
-            0 => println!("blocked    never for 0.1 s"),
-            count => println!(
-                "blocked    for {:.3} s by callbacks of 0.1 s or more: {count}",
-                self.blocked_seconds()
-            ),
+        match (blocks.len(), self.blocked_seconds()) {
+            (0, _) => write!(f, "blocked    never for 0.1 s")?,
+            (1, seconds) => write!(f, "blocked    for {seconds:.3} s")?,
+            (count, seconds) => write!(
+                f,
+                "blocked    for {seconds:.3} s, by {count} callbacks of 0.1 s or more"
+            )?,
         }
         for block in blocks.iter().take(FEW) {
-            println!("           {:.3} s by {}", block.seconds, block.name());
+            write!(f, "\n           {:.3} s by {}", block.seconds, block.name())?;
         }
+        Ok(())
     }
 }

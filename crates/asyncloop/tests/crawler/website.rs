@@ -26,6 +26,30 @@ fn a_broken_link_is_told_once_with_all_its_pages() {
 }
 
 #[test]
+fn the_report_for_people_says_the_same() {
+    let page: String = (1..6).map(|number| format!("<a href=/{number}>")).collect();
+    let mut documents = vec![("/", HTML, page.as_bytes())];
+    let gone = b"<a href=/gone><a href=//[bad>";
+    documents.extend(["/1", "/2", "/3", "/4", "/5"].map(|path| (path, HTML, &gone[..])));
+    let server = Server::of(&documents);
+    let run = crawler(&["--per-host", "1", &server.url]);
+    assert_eq!(run.status.code(), Some(1));
+    let text = String::from_utf8(run.stdout.clone()).unwrap();
+    let start = format!(
+        "BROKEN   {0}/gone\n         404 Not Found\n         on {0}/1\n         on {0}/2\n         on {0}/3\n         \
+         and on 2 more pages\n",
+        server.url
+    );
+    assert!(text.starts_with(&start), "{text}");
+    assert!(
+        text.contains("\naddresses  7, of them 6 pages of 0.0 MiB, in "),
+        "{text}"
+    );
+    assert!(text.contains("\nbroken     6\ntimeouts   0\n"), "{text}");
+    assert_eq!(said(&run), "", "there is no terminal for a bar");
+}
+
+#[test]
 fn redirects_are_followed_to_their_end() {
     let server = Server::of(&[
         (
