@@ -198,3 +198,28 @@ impl<M> Mailbox<M> {
         self.closed.load(Ordering::Acquire)
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_room_of_a_burst_is_given_back() {
+        let mailbox = Mailbox::new();
+        let mut batch = Vec::new();
+        let mut post_and_take = |count: usize| {
+            for message in 0..count {
+                let posted = mailbox.enter().expect("it is open").post(message);
+                let first = message == 0;
+                assert_eq!(posted == Posted::First, first, "one signal a batch");
+            }
+            mailbox.take(&mut batch);
+            assert!(batch.drain(..).eq(0..count));
+            batch.capacity()
+        };
+        assert!(post_and_take(100 * KEPT) >= 100 * KEPT);
+        // There are two lists, which change places.
+        let kept: Vec<usize> = (0..3).map(|_| post_and_take(1)).collect();
+        assert!(kept.iter().all(|room| *room <= KEPT), "{kept:?}");
+    }
+}

@@ -357,3 +357,34 @@ fn handles_outlive_their_loop_on_any_thread() {
     .join()
     .unwrap();
 }
+
+/// One that is too large for the queue has its allocation before anybody knows whether it is accepted.
+#[test]
+fn what_a_closed_loop_refuses_comes_back_whole() {
+    let event_loop = EventLoop::new().unwrap();
+    let handle = event_loop.handle();
+    let ran = Arc::new(AtomicUsize::new(0));
+    let call = |by: usize| {
+        let (ran, large) = (Arc::clone(&ran), [by; 9]);
+        move || {
+            // Taken apart, so that the call is the end of it.
+            let (ran, large) = (ran, large);
+            ran.fetch_add(large.iter().sum(), Ordering::Relaxed);
+        }
+    };
+    let (accepted, remote) = (call(1), handle.clone());
+    thread::spawn(move || remote.call_soon_threadsafe(accepted).unwrap())
+        .join()
+        .unwrap();
+    event_loop.close().unwrap();
+    assert_eq!(ran.load(Ordering::Relaxed), 9, "it was promised");
+
+    let refused = call(100);
+    let refused = thread::spawn(move || handle.call_soon_threadsafe(refused).unwrap_err())
+        .join()
+        .unwrap();
+    assert_eq!(Arc::strong_count(&ran), 2, "it is here, and only here");
+    (refused.0)();
+    assert_eq!(ran.load(Ordering::Relaxed), 909);
+    assert_eq!(Arc::strong_count(&ran), 1);
+}
