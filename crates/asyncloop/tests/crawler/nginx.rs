@@ -4,6 +4,7 @@ use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -39,11 +40,7 @@ impl Nginx {
             let _ = fs::remove_dir_all(&folder);
             return None;
         };
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = free_port();
         let here = folder.display();
         let tls = match folder.join("certificate.pem").exists() {
             true => format!(
@@ -80,6 +77,15 @@ impl Nginx {
         }
         Some(nginx)
     }
+}
+
+/// A port that nobody listens on, and that no system gives to a socket that has not asked for it.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = 20_000 + (std::process::id() % 10_000) as u16;
+    let mut ports = std::iter::repeat_with(|| start + NEXT.fetch_add(1, Ordering::Relaxed));
+    let free = ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.unwrap()
 }
 
 /// A folder with a site in it that has three broken links.
