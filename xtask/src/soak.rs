@@ -1,5 +1,7 @@
 //! `soak`: what a test does for seconds, for minutes.
 
+use std::time::Duration;
+
 use crate::command;
 use crate::step::{Step, passed_with};
 use crate::workspace::Workspace;
@@ -30,6 +32,7 @@ pub(crate) fn run(workspace: &Workspace) -> Step {
         .env("SOAK_SECONDS", SECONDS.to_string())
         .env("SOAK_WORKERS", WORKERS.to_string())
         .env("SOAK_CYCLES", CYCLES.to_string())
+        .limit(Duration::from_secs(2 * u64::from(SECONDS)))
         .run()?;
     tests(&["--lib", "process::"])
         .env("PROPTEST_CASES", STREAMS.to_string())
