@@ -175,7 +175,7 @@ impl<S: StreamSocket> Stream<S> {
     /// Reads what is there, without waiting.
     ///
     /// # Errors
-    /// As [`AsyncFd::try_io`]: [`WouldBlock`](io::ErrorKind::WouldBlock) if nothing is there.
+    /// As [`AsyncFd::try_io`](crate::AsyncFd::try_io): [`WouldBlock`](io::ErrorKind::WouldBlock) if nothing is there.
     ///
     /// # Examples
     /// ```

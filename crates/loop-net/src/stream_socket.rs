@@ -5,7 +5,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::net::Shutdown;
 use std::os::fd::AsFd;
 
-/// What a [`Stream`] needs from the socket of the standard library in it. Nobody else implements it.
+/// What a `Stream` needs from the socket of the standard library in it. Nobody else implements it.
 pub trait StreamSocket: AsFd + Sized + private::Sealed {
     /// How the ends of the connection are named.
     type Address: fmt::Debug;

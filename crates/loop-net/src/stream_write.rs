@@ -93,7 +93,7 @@ impl<S: StreamSocket> Stream<S> {
     /// Writes what there is room for, without waiting.
     ///
     /// # Errors
-    /// As [`AsyncFd::try_io`]: [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no room.
+    /// As [`AsyncFd::try_io`](crate::AsyncFd::try_io): [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no room.
     ///
     /// # Examples
     /// See [`try_read`](Stream::try_read).

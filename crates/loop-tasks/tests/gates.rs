@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{join, join_all, select};
 use futures_util::poll;
 use loop_core::EventLoop;
 use loop_tasks::{
@@ -286,6 +286,39 @@ fn a_cancelled_gate_that_moves_gives_the_request_back() {
         })
         .unwrap();
     event_loop.close().unwrap();
+}
+
+#[test]
+fn a_gate_that_is_dropped_with_a_request_on_its_way_gives_that_back() {
+    let trace = Rc::new(RefCell::new(Vec::new()));
+    let noted = Rc::clone(&trace);
+    let took = seconds(|_| async move {
+        let other = Rc::new(Cell::new(false));
+        let ready = Rc::clone(&other);
+        let task = create_task(async move {
+            let body = async {
+                let other = poll_fn(|_| {
+                    if ready.get() {
+                        Poll::Ready(())
+                    } else {
+                        Poll::Pending
+                    }
+                });
+                drop(select(other, sleep(60 * SECOND)).await);
+                noted.borrow_mut().push("goes on");
+                sleep(60 * SECOND).await;
+                noted.borrow_mut().push("never");
+            };
+            assert!(catch_cancel(body).await.is_err());
+            noted.borrow_mut().push("interrupted");
+        });
+        yield_now().await;
+        assert!(task.cancel());
+        other.set(true);
+        task.await.unwrap();
+    });
+    assert_eq!(took, 0);
+    assert_eq!(*trace.borrow(), ["goes on", "interrupted"]);
 }
 
 #[test]
