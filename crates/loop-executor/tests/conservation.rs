@@ -8,20 +8,8 @@ mod common;
 use std::sync::Arc;
 use std::thread;
 
-use common::{Books, thread_names, watched};
+use common::{Books, Random, thread_names, watched};
 use loop_executor::{CpuPool, Executor, ExecutorExt, ThreadPoolExecutor};
-
-/// A small generator of numbers, so that a run that fails can be had again.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}
 
 /// Four threads submit, cancel and drop; one of them shuts the pool down somewhere in between.
 fn round(seed: u64, pool: Arc<dyn Executor>) {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use common::{children, eventually, open_descriptors, signal, thread_names};
+use common::{Random, children, eventually, open_descriptors, signal, thread_names};
 use loop_bridge::{ConcurrentError, ConcurrentFuture};
 use loop_executor::{ExecutorExt, JobError, ProcessPoolExecutor, WorkerPhase, process_fn};
 
@@ -37,18 +37,6 @@ const LOAD: usize = 20;
 
 /// How soon a job must have its outcome, on a machine that runs a thread when it is due.
 const SOON: Duration = Duration::from_secs(1);
-
-/// A small generator of numbers, so that a run that fails can be had again.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}
 
 /// What became of the jobs.
 #[derive(Default, Debug)]

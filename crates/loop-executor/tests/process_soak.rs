@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use common::{children, eventually, open_descriptors, signal, thread_names};
+use common::{Random, children, eventually, open_descriptors, signal, thread_names};
 use loop_bridge::{ConcurrentError, ConcurrentFuture};
 use loop_executor::{ExecutorExt, JobError, ProcessPoolExecutor, ThreadPoolExecutor, process_fn};
 
@@ -38,17 +38,6 @@ const LOAD: usize = 12;
 
 /// What the jobs that are under way may have, if all of them are large: twice what they were sent, in two pools.
 const SLACK_BYTES: u64 = 4 * LOAD as u64 * (8 << 20);
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}
 
 #[derive(Debug, Default)]
 struct Outcomes {

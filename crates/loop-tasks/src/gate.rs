@@ -18,6 +18,7 @@ use crate::current;
 use crate::error::TaskError;
 use crate::future::LoopFuture;
 use crate::link::{Ended, Tie};
+use crate::sleep::running;
 use crate::step;
 use crate::table::Tasks;
 use crate::task_core::{Stage, Target};
@@ -137,10 +138,7 @@ impl Gate {
             ));
             return GateOpener(Opener::Task(task, wait));
         }
-        let owner = match LoopRef::running() {
-            Ok(owner) => owner,
-            Err(error) => panic!("{error}: to wait needs one"),
-        };
+        let owner = running("to wait");
         let future = LoopFuture::new(&owner);
         self.0 = Place::Away(Box::new(Away {
             future: future.clone(),
@@ -153,7 +151,8 @@ impl Gate {
     #[inline]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
         match &mut self.0 {
-            Place::New | Place::Opened => Poll::Ready(Ok(())),
+            Place::New => unreachable!("it has begun"),
+            Place::Opened => Poll::Ready(Ok(())),
             Place::Cancelled(_) => Poll::Ready(Err(TaskError::Cancelled(Cancelled::new()))),
             Place::Away(away) => away.poll(cx),
             Place::Task(task, wait) => {

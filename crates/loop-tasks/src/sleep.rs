@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use loop_core::{EventLoop, Job, LoopRef, TimerId, get_running_loop};
+use loop_core::{EventLoop, Job, LoopRef, TimerId};
 
 use crate::current;
 use crate::gate::{Gate, GateOpener};
@@ -160,11 +160,19 @@ impl Job for Wake {
     }
 }
 
-pub(crate) fn running_loop(what: &str) -> EventLoop {
-    match get_running_loop() {
-        Ok(event_loop) => event_loop,
+/// The loop that is running in this thread.
+///
+/// # Panics
+/// If there is none: `what` says what needs one.
+pub(crate) fn running(what: &str) -> LoopRef {
+    match LoopRef::running() {
+        Ok(owner) => owner,
         Err(error) => panic!("{error}: {what} needs one"),
     }
+}
+
+pub(crate) fn running_loop(what: &str) -> EventLoop {
+    running(what).event_loop()
 }
 
 impl Future for Sleep {
@@ -173,10 +181,7 @@ impl Future for Sleep {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if let State::New(until) = self.0 {
-            let owner = match LoopRef::running() {
-                Ok(owner) => owner,
-                Err(error) => panic!("{error}: sleep needs one"),
-            };
+            let owner = running("sleep");
             if matches!(until, Until::At(deadline) if owner.time_of(deadline) <= owner.now()) {
                 self.0 = State::Yield(yield_now());
             } else {

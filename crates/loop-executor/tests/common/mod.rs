@@ -200,3 +200,15 @@ pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
     }
     panic!("it never came: {what}");
 }
+
+/// A small generator of numbers, so that a run that fails can be had again.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
