@@ -30,6 +30,9 @@ pub(crate) enum Phase {
     Closed,
 }
 
+/// Stands for the time of a look at the timers that there was no need for: it is later than any.
+pub(crate) const NOT_LOOKED: Nanos = Nanos::MAX;
+
 pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
     /// That of `shared`, where a wake finds it without another step.
@@ -47,7 +50,8 @@ pub(crate) struct Core {
     pub(crate) unpolled: Cell<u32>,
     pub(crate) polled_at: Cell<Nanos>,
     pub(crate) poll_every_iteration: bool,
-    /// When the loop last came back from waiting, or last looked at its timers.
+    /// When the loop last came back from waiting, or last looked at its timers; [`NOT_LOOKED`] if it had none to look at
+    /// when this iteration began.
     pub(crate) looked_at: Cell<Nanos>,
     /// How long it had then been busy without looking.
     pub(crate) stall: Cell<Duration>,
@@ -114,10 +118,25 @@ impl Core {
     pub(crate) fn add_timer(&self, now: Option<Nanos>, when: Nanos, job: RawJob) -> TimerKey {
         let mut timers = self.timers.borrow_mut();
         if timers.is_empty() {
-            // What kept the loop busy before there was a timer made none late.
-            self.looked_at.set(now.unwrap_or_else(|| self.clock.now()));
+            // What kept the loop busy before there was a timer made none late, but for those that are due already.
+            let now = now.unwrap_or_else(|| self.clock.now());
+            self.stall.set(self.stall_at(now));
+            self.looked_at.set(now);
         }
         timers.insert(when, job)
+    }
+
+    /// For how long the loop has not looked at its timers, as far as that can have made one late that is due now.
+    pub(crate) fn stall_at(&self, now: Nanos) -> Duration {
+        let noted = self.stall.get();
+        match self.looked_at.get() {
+            NOT_LOOKED => Duration::ZERO,
+            // What has run since, in this iteration, may have kept a timer waiting that was found to be due with it.
+            looked_at if self.phase.get() == Phase::Running => {
+                noted.max(Duration::from_nanos(now.saturating_sub(looked_at)))
+            }
+            _ => noted,
+        }
     }
 
     /// Whether this process is a fork of the one that made the loop.

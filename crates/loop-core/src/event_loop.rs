@@ -280,9 +280,11 @@ impl EventLoop {
         Some(self.0.clock.nanos_to_instant(deadline))
     }
 
-    /// For how long the loop had been busy, without a look at its timers, when it last looked at them.
+    /// For how long the loop has been busy without a look at its timers.
     ///
-    /// A timer that fires late since a callback blocked finds the length of that block here.
+    /// That is the time before the last look, or the time since then, if a callback asks and that is longer: a timer that
+    /// fires late since a callback blocked finds the length of that block here, whether the block was in the same
+    /// iteration or in the one before. Zero if there was no timer to look at, and in virtual time.
     ///
     /// # Examples
     /// ```
@@ -293,7 +295,7 @@ impl EventLoop {
     /// ```
     #[must_use]
     pub fn stall(&self) -> Duration {
-        self.0.stall.get()
+        self.0.stall_at(self.0.clock.now())
     }
 
     /// Whether the loop is being run.

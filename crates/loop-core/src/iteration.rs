@@ -8,7 +8,7 @@ use std::time::Duration;
 use loop_timers::TimerKey;
 
 use crate::clock::{Nanos, nanos};
-use crate::core::Core;
+use crate::core::{Core, NOT_LOOKED};
 use crate::current::RunGuard;
 use crate::error::{LoopError, Stuck};
 use crate::exception::{ExceptionContext, drop_quietly, panic_message};
@@ -126,6 +126,7 @@ impl EventLoop {
     /// See [`poll_events`](EventLoop::poll_events).
     pub fn process_ready(&self) -> Result<usize, LoopError> {
         let _running = RunGuard::enter(self.core())?;
+        self.begin();
         let ready = self.core().ready.borrow().len();
         self.run_ready();
         Ok(ready)
@@ -241,6 +242,7 @@ impl EventLoop {
             core.inbox.set(batch);
         }
         if core.timers.borrow().is_empty() {
+            core.looked_at.set(NOT_LOOKED);
             return;
         }
         let now = now.unwrap_or_else(|| core.clock.now());
@@ -385,7 +387,7 @@ fn set_virtual_time(core: &Core, to: Nanos) {
     core.shared.virtual_now.store(to, Ordering::Release);
 }
 
-/// Remembers for how long the loop had not looked, which is what makes a timer late.
+/// Remembers for how long the loop had not looked, which is what makes a timer late. (Not at all, if there was no need.)
 fn note_stall(core: &Core, now: Nanos) {
     let stall = now.saturating_sub(core.looked_at.replace(now));
     core.stall.set(Duration::from_nanos(stall));

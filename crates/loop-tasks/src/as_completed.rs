@@ -1,6 +1,6 @@
 //! Futures in the order in which they are done.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::rc::Rc;
@@ -68,6 +68,7 @@ pub fn as_completed<A: EnsureFuture>(
         waiter: RefCell::default(),
         todo: RefCell::default(),
         timer: RefCell::default(),
+        stall: Cell::default(),
     });
     for (index, handle) in (0u32..).zip(&handles) {
         let future = any(handle).clone();
@@ -113,6 +114,8 @@ struct Shared {
     waiter: RefCell<Option<Signal>>,
     todo: RefCell<BTreeMap<u32, (AnyFuture, CallbackToken)>>,
     timer: RefCell<Option<TimerHandle>>,
+    /// For how long the loop was blocked before the time was over.
+    stall: Cell<Duration>,
 }
 
 impl Shared {
@@ -125,6 +128,7 @@ impl Shared {
     }
 
     fn time_is_over(&self) {
+        self.stall.set(self.owner.event_loop().stall());
         let todo = self.todo.take();
         for (future, token) in todo.into_values() {
             future.unlisten(token);
@@ -176,9 +180,7 @@ impl<H: Clone> AsCompleted<H> {
             let item = self.shared.finished.borrow_mut().pop_front();
             match item {
                 Some(Some(index)) => return Some(Ok(self.handles[index as usize].clone())),
-                Some(None) => {
-                    return Some(Err(Elapsed::new(self.shared.owner.event_loop().stall())));
-                }
+                Some(None) => return Some(Err(Elapsed::new(self.shared.stall.get()))),
                 None => {}
             }
             let signal = Signal::new(&self.shared.owner);
