@@ -3,24 +3,26 @@
 //! Bytes are written at once as far as there is room; a driver writes the rest when there is. Above the high mark whoever
 //! writes is to pause, at the low one to go on. Whatever ends the connection ends here, once.
 
+mod end;
+mod file;
+mod flush;
+mod waits;
+
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
-use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::Waker;
 
 use loop_core::{LoopRef, TimerHandle, get_running_loop};
-use loop_tasks::{LoopExt, LoopFuture, TaskError, yield_now};
 
-use crate::driver::{DriverHandle, drive};
+use crate::driver::DriverHandle;
 use crate::{Address, Connection};
+pub(crate) use file::FileTurn;
+use waits::{Line, settle};
 
 /// Writers pause above so many bytes, by default.
 const HIGH: usize = 64 * 1024;
-
-/// A writer that is never held back lets others run after so many writes.
-const SPREE: u8 = 64;
 
 /// What hears that a connection pauses, goes on, or has ended.
 pub(crate) trait Watcher {
@@ -55,9 +57,15 @@ pub(crate) struct Channel {
     spree: Cell<u8>,
     error: RefCell<Option<io::Error>>,
     /// Who waits for the low mark.
-    draining: RefCell<Vec<LoopFuture<()>>>,
+    draining: Line,
     /// Who waits for the end.
-    ending: RefCell<Vec<LoopFuture<()>>>,
+    ending: Line,
+    /// A file is sent, or is next: nothing is written from `out` that was not there before.
+    file: Cell<bool>,
+    /// What was written since then.
+    behind: RefCell<Vec<u8>>,
+    /// Who sends the file, while he waits.
+    sender: RefCell<Option<Waker>>,
     reader: RefCell<Option<Waker>>,
     watchers: RefCell<Vec<Rc<dyn Watcher>>>,
 }
@@ -93,6 +101,9 @@ impl Channel {
             error: RefCell::default(),
             draining: RefCell::default(),
             ending: RefCell::default(),
+            file: Cell::new(false),
+            behind: RefCell::default(),
+            sender: RefCell::default(),
             reader: RefCell::default(),
             watchers: RefCell::default(),
         }))
@@ -159,6 +170,11 @@ impl Channel {
 
     /// How many bytes wait to be written.
     pub(crate) fn waiting(&self) -> usize {
+        self.unsent() + self.behind.borrow().len()
+    }
+
+    /// As [`waiting`](Self::waiting), without what comes behind a file.
+    fn unsent(&self) -> usize {
         self.out.borrow().len() - self.written.get()
     }
 
@@ -196,6 +212,12 @@ impl Channel {
             return; // drain() says so
         };
         let mut parts = parts.iter().copied();
+        if self.file.get() {
+            let mut behind = self.behind.borrow_mut();
+            parts.for_each(|part| behind.extend_from_slice(part));
+            drop(behind);
+            return self.pause_or_resume();
+        }
         let mut rest: &[u8] = &[];
         if self.waiting() == 0 {
             for part in parts.by_ref() {
@@ -239,274 +261,6 @@ impl Channel {
     /// Closes now.
     pub(crate) fn abort(&self) {
         self.lose(None);
-    }
-
-    /// Does at once what needs no waiting.
-    fn flush_now(self: &Rc<Self>) {
-        let at_once = self
-            .connection()
-            .is_some_and(|connection| connection.closes_at_once());
-        if at_once && self.waiting() == 0 && !self.flushing.get() {
-            // Nothing in there waits, so nobody is woken.
-            let polled = self.poll_flush(&mut Context::from_waker(Waker::noop()));
-            debug_assert!(polled.is_ready());
-        } else {
-            self.flush();
-        }
-    }
-
-    /// Has a driver write what waits.
-    fn flush(self: &Rc<Self>) {
-        if !self.flushing.replace(true) {
-            let channel = Rc::clone(self);
-            let flusher = drive(&self.owner, poll_fn(move |cx| channel.poll_flush(cx)));
-            self.flusher.replace(Some(flusher));
-        }
-    }
-
-    fn poll_flush(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            let Some(connection) = self.connection() else {
-                break;
-            };
-            let result = if self.waiting() > 0 {
-                let out = self.out.borrow();
-                let polled = connection.poll_write(cx, &out[self.written.get()..]);
-                drop(out);
-                ready!(polled).and_then(|written| self.has_written(written))
-            } else if !connection.is_flushed() {
-                ready!(connection.poll_flush(cx))
-            } else if self.has_end_to_tell(&*connection) {
-                if self.closing.get() {
-                    self.part(&*connection);
-                }
-                self.end_told.set(true);
-                let polled = connection.poll_shutdown(cx);
-                self.end_told.set(polled.is_ready());
-                ready!(polled)
-            } else if self.closing.get() {
-                if self.parting.get() {
-                    ready!(connection.poll_parted(cx));
-                }
-                self.lose(None);
-                break;
-            } else {
-                break;
-            };
-            if let Err(error) = result {
-                self.lose(Some(error));
-            }
-        }
-        self.flushing.set(false);
-        Poll::Ready(())
-    }
-
-    /// From now on the other side is waited for, but not for ever.
-    fn part(self: &Rc<Self>, connection: &dyn Connection) {
-        let most = connection.parting_timeout();
-        if most.is_zero() || self.parting.replace(true) {
-            return;
-        }
-        let channel = Rc::downgrade(self);
-        let timer = self.owner.event_loop().call_later(most, move || {
-            if let Some(channel) = channel.upgrade() {
-                let text = "SSL shutdown timed out";
-                channel.lose(Some(io::Error::new(io::ErrorKind::TimedOut, text)));
-            }
-        });
-        // A loop that is closed has no time to wait.
-        let old = self.patience.replace(timer.ok());
-        debug_assert!(old.is_none());
-    }
-
-    fn has_end_to_tell(&self, connection: &dyn Connection) -> bool {
-        let wanted = self.end_wanted.get() || (self.closing.get() && !connection.closes_at_once());
-        wanted && !self.end_told.get()
-    }
-
-    fn has_written(&self, written: usize) -> io::Result<()> {
-        /// What is kept for the next time.
-        const KEPT: usize = HIGH * 2;
-        if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        let mut out = self.out.borrow_mut();
-        self.written.set(self.written.get() + written);
-        if self.written.get() == out.len() {
-            out.clear();
-            out.shrink_to(KEPT);
-            self.written.set(0);
-        } else if self.written.get() >= out.len() / 2 {
-            out.drain(..self.written.replace(0));
-        }
-        drop(out);
-        self.pause_or_resume();
-        Ok(())
-    }
-
-    /// The connection is no more; what waited to be written is dropped.
-    pub(crate) fn lose(&self, error: Option<io::Error>) {
-        let Some(connection) = self.take() else {
-            return;
-        };
-        if error.is_none() {
-            connection.discard();
-        }
-        drop(connection);
-        if let Some(patience) = self.patience.take() {
-            patience.cancel();
-        }
-        // What it waited for does not come any more.
-        if let Some(flusher) = self.flusher.take() {
-            flusher.stop();
-        }
-        self.flushing.set(false);
-        let told = error.as_ref().map(copy);
-        if let Some(error) = error {
-            self.error.borrow_mut().get_or_insert(error);
-        }
-        self.closing.set(true);
-        self.out.take();
-        self.written.set(0);
-        settle(&self.draining);
-        settle(&self.ending);
-        self.wake_reader();
-        let watchers = self.watchers.take();
-        for watcher in watchers {
-            watcher.lost(told.as_ref());
-        }
-    }
-
-    /// Lets go of everything without a word: the loop is closed.
-    pub(crate) fn forget(&self) {
-        let watchers = self.watchers.take();
-        let connection = self.take();
-        self.closing.set(true);
-        drop((watchers, connection));
-    }
-
-    /// Has whoever waits to read look again.
-    pub(crate) fn wake_reader(&self) {
-        if let Some(reader) = self.reader.take() {
-            reader.wake();
-        }
-    }
-
-    /// Waits until the connection is no more, or for [`wake_reader`](Self::wake_reader), in the place of a read.
-    pub(crate) fn poll_lost(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.is_lost() {
-            return Poll::Ready(());
-        }
-        let waker = cx.waker().clone();
-        let old = self.reader.replace(Some(waker));
-        drop(old);
-        Poll::Pending
-    }
-
-    /// Why the connection is no more, if it was an error.
-    pub(crate) fn error(&self) -> Option<io::Error> {
-        self.error.borrow().as_ref().map(copy)
-    }
-
-    /// Reads to the end of `buffer`.
-    pub(crate) fn poll_read(
-        &self,
-        cx: &mut Context<'_>,
-        buffer: &mut Vec<u8>,
-    ) -> Poll<io::Result<usize>> {
-        let Some(connection) = self.connection() else {
-            return Poll::Ready(self.error().map_or(Ok(0), Err));
-        };
-        if self.parting.get() {
-            return self.poll_lost(cx).map(|()| self.error().map_or(Ok(0), Err));
-        }
-        match connection.poll_read(cx, buffer) {
-            Poll::Pending => {
-                let waker = cx.waker().clone();
-                let old = self.reader.replace(Some(waker));
-                drop(old);
-                Poll::Pending
-            }
-            Poll::Ready(Err(error)) => {
-                drop(connection);
-                let told = copy(&error);
-                self.lose(Some(error));
-                Poll::Ready(Err(told))
-            }
-            ready => ready,
-        }
-    }
-
-    /// Waits until writers may go on.
-    pub(crate) async fn drain(&self) -> io::Result<()> {
-        if let Some(error) = self.error() {
-            return Err(error);
-        }
-        if self.is_closing() {
-            // The end has to have a chance to come.
-            yield_now().await;
-        }
-        if self.paused.get() && !self.is_lost() {
-            self.spree.set(0);
-            self.wait_in(&self.draining).await;
-        } else if self.spree.get() >= SPREE {
-            self.spree.set(0);
-            yield_now().await;
-        }
-        self.spree.set(self.spree.get() + 1);
-        if let Some(error) = self.error() {
-            return Err(error);
-        }
-        if self.is_lost() {
-            let text = "Connection lost";
-            return Err(io::Error::new(io::ErrorKind::ConnectionReset, text));
-        }
-        Ok(())
-    }
-
-    /// Waits until nothing waits to be written.
-    #[cfg(feature = "tls")]
-    pub(crate) async fn flushed(&self) -> io::Result<()> {
-        /// Puts the marks back, also when the wait is cancelled.
-        struct Marks<'a>(&'a Channel, usize, usize);
-        impl Drop for Marks<'_> {
-            fn drop(&mut self) {
-                self.0.set_marks(self.1, self.2);
-            }
-        }
-        let _marks = Marks(self, self.low.get(), self.high.get());
-        self.set_marks(0, 0);
-        self.drain().await
-    }
-
-    /// Waits until the connection is no more.
-    pub(crate) async fn wait_closed(&self) -> io::Result<()> {
-        if !self.is_lost() {
-            self.wait_in(&self.ending).await;
-        }
-        self.error().map_or(Ok(()), Err)
-    }
-
-    async fn wait_in(&self, line: &RefCell<Vec<LoopFuture<()>>>) {
-        let future = self.owner.event_loop().create_future();
-        enter(line, future.clone());
-        if let Err(TaskError::Cancelled(token)) = (&future).await {
-            token.resume().await;
-        }
-    }
-}
-
-fn enter(line: &RefCell<Vec<LoopFuture<()>>>, future: LoopFuture<()>) {
-    let mut line = line.borrow_mut();
-    line.retain(|future| !future.done()); // those whose wait was cancelled
-    line.push(future);
-}
-
-/// Ends the waits of a line.
-fn settle(line: &RefCell<Vec<LoopFuture<()>>>) {
-    for future in line.take() {
-        // Refused if its wait was cancelled, or by a loop that is closed.
-        let _ = future.set_result(());
     }
 }
 

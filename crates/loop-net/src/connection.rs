@@ -1,11 +1,13 @@
 //! What carries the bytes of streams and transports.
 
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::net::Shutdown;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::sendfile::send_from;
 use crate::{Address, Stream, StreamSocket};
 
 /// What carries bytes in both directions in order: a socket, or something on top of one.
@@ -35,6 +37,23 @@ pub trait Connection: fmt::Debug + 'static {
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         let _ = bytes;
         Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    /// Has the system send at most `most` bytes of a file from `offset` on, and says how many it were: 0 is the end of
+    /// the file. By default, it cannot.
+    ///
+    /// # Errors
+    /// [`Unsupported`](io::ErrorKind::Unsupported) if it cannot send this file over this connection; or as
+    /// [`poll_write`](Connection::poll_write).
+    fn poll_sendfile(
+        &self,
+        cx: &mut Context<'_>,
+        file: &File,
+        offset: u64,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
+        let _ = (cx, file, offset, most);
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
     }
 
     /// Whether what was written is on its way. By default, it is.
@@ -108,6 +127,17 @@ where
     #[inline]
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         Stream::try_write(self, bytes)
+    }
+
+    fn poll_sendfile(
+        &self,
+        cx: &mut Context<'_>,
+        file: &File,
+        offset: u64,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
+        self.fd
+            .poll_write_with(cx, |socket| send_from(socket, file, offset, most))
     }
 
     fn poll_shutdown(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -78,6 +78,7 @@ mod open_connection;
 mod open_unix_connection;
 mod protocol;
 mod read_error;
+mod send_file;
 mod sendfile;
 mod server;
 mod sock;
@@ -123,6 +124,7 @@ pub use protocol::{BaseProtocol, BufferedProtocol, DatagramProtocol, Protocol};
 pub use read_error::{IncompleteRead, LimitOverrun, ReadError};
 #[cfg(feature = "tls")]
 pub use rustls;
+pub use send_file::SendFile;
 pub use server::Server;
 pub use sock::LoopNetExt;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};

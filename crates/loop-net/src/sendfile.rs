@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 
 use crate::{Stream, StreamSocket};
 
 /// What is sent at once at most: the loop has others to serve.
-const AT_ONCE: u64 = 256 * 1024;
+pub(crate) const AT_ONCE: usize = 256 * 1024;
 
 impl<S: StreamSocket> Stream<S> {
     /// Sends a file from `offset` on, to its end or as many bytes as `count` says, and says how much it was.
@@ -46,48 +47,57 @@ impl<S: StreamSocket> Stream<S> {
         let most = count.unwrap_or(u64::MAX);
         let mut sent = 0;
         while sent < most {
-            let piece = (most - sent).min(AT_ONCE);
+            let piece = (most - sent).min(AT_ONCE as u64) as usize;
             match self
                 .send_piece(file, offset.saturating_add(sent), piece)
                 .await?
             {
                 0 => break,
-                piece => sent += piece,
+                piece => sent += piece as u64,
             }
         }
         Ok(sent)
     }
 
-    #[cfg(target_os = "linux")]
-    async fn send_piece(&self, file: &File, offset: u64, length: u64) -> io::Result<u64> {
-        use rustix::io::Errno;
-        let sent = self.fd.write_with(|socket| {
-            let mut offset = offset;
-            let sent = rustix::fs::sendfile(socket, file, Some(&mut offset), length as usize)?;
-            Ok(sent as u64)
-        });
+    async fn send_piece(&self, file: &File, offset: u64, length: usize) -> io::Result<usize> {
+        let sent = self
+            .fd
+            .write_with(|socket| send_from(socket, file, offset, length));
         match sent.await {
-            Err(error)
-                if matches!(
-                    Errno::from_io_error(&error),
-                    Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP)
-                ) =>
-            {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
                 self.copy_piece(file, offset, length).await
             }
             result => result,
         }
     }
 
-    #[cfg(not(target_os = "linux"))]
-    async fn send_piece(&self, file: &File, offset: u64, length: u64) -> io::Result<u64> {
-        self.copy_piece(file, offset, length).await
-    }
-
-    async fn copy_piece(&self, file: &File, offset: u64, length: u64) -> io::Result<u64> {
-        let mut bytes = vec![0; length.min(AT_ONCE) as usize];
+    async fn copy_piece(&self, file: &File, offset: u64, length: usize) -> io::Result<usize> {
+        let mut bytes = vec![0; length];
         let read = file.read_at(&mut bytes, offset)?;
         self.write_all(&bytes[..read]).await?;
-        Ok(read as u64)
+        Ok(read)
     }
+}
+
+/// Has the system send what there is room for; `Unsupported` if it cannot.
+#[cfg(target_os = "linux")]
+pub(crate) fn send_from(
+    socket: impl AsFd,
+    file: &File,
+    mut offset: u64,
+    most: usize,
+) -> io::Result<usize> {
+    use rustix::io::Errno;
+    let sent = rustix::fs::sendfile(socket, file, Some(&mut offset), most);
+    sent.map_err(|error| match error {
+        // That is what it says of a file that it cannot send, such as those of `/proc`.
+        Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP => io::ErrorKind::Unsupported.into(),
+        error => error.into(),
+    })
+}
+
+/// No other system is asked to.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn send_from(_: impl AsFd, _: &File, _: u64, _: usize) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
 }

@@ -112,6 +112,10 @@ impl StartTls<'_> {
             }
         }
         let channel = self.channel;
+        if channel.has_file() {
+            let text = "a file is being sent";
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, text));
+        }
         channel.flushed().await?;
         let Some(inner) = channel.connection() else {
             let text = "Connection lost";

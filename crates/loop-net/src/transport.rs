@@ -119,6 +119,10 @@ impl Transport {
         transport
     }
 
+    pub(crate) fn channel(&self) -> &Rc<Channel> {
+        &self.0.channel
+    }
+
     /// Writes now what there is room for, and the rest later.
     ///
     /// # asyncio

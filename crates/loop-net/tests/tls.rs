@@ -415,3 +415,66 @@ fn we_ask_openssl() {
         }
     });
 }
+
+/// Encrypted in its turn, since the system cannot: in pieces that wait for whoever reads, and with an end behind it.
+#[test]
+fn a_file_is_sent_under_tls() {
+    run(async {
+        let name = format!("loop-net-tls-sendfile-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let content: Vec<u8> = (0..3_000_000).map(|place| (place * 7 / 3) as u8).collect();
+        std::fs::write(&path, &content).unwrap();
+        let file = std::fs::File::open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let serve = move |_reader, writer: StreamWriter| {
+            let file = file.try_clone().unwrap();
+            async move {
+                let refused = writer.sendfile(&file).fallback(false).await.unwrap_err();
+                assert_eq!(refused.kind(), io::ErrorKind::Unsupported);
+                writer.write(b"<");
+                let sending = writer.sendfile(&file).offset(5).count(2_900_000);
+                assert_eq!(sending.await?, 2_900_000);
+                writer.write(b">");
+                Ok::<_, io::Error>(())
+            }
+        };
+        let server = start_server(serve, "127.0.0.1", 0)
+            .tls(server_config())
+            .await
+            .unwrap();
+        let port = server.sockets()[0].ip().unwrap().port();
+        let (mut reader, writer) = open_connection("127.0.0.1", port)
+            .tls(client_config())
+            .server_hostname("localhost")
+            .await
+            .unwrap();
+        let all = reader.read_all().await.unwrap();
+        assert!(all == [b"<", &content[5..2_900_005], b">"].concat());
+        writer.close();
+        writer.wait_closed().await.unwrap();
+        server.close();
+        server.wait_closed().await;
+    });
+}
+
+/// Cut off in the middle, with a sender that waits for room.
+#[test]
+fn a_file_under_tls_that_is_cut_off_is_an_error() {
+    run(async {
+        let (near, far) = UnixStream::pair().unwrap();
+        let serving = create_task(async move {
+            let stream = TlsStream::accept(near, server_config()).await.unwrap();
+            let (_reader, writer) = streams_over(stream).unwrap();
+            let path = std::env::current_exe().unwrap(); // a large file that is there
+            let file = std::fs::File::open(path).unwrap();
+            writer.sendfile(&file).await
+        });
+        let client = TlsStream::connect(far, client_config(), "localhost").await;
+        let (mut reader, writer) = streams_over(client.unwrap()).unwrap();
+        reader.readexactly(100_000).await.unwrap();
+        writer.abort();
+        let error = serving.await.unwrap().unwrap_err().kind();
+        let expected = [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe];
+        assert!(expected.contains(&error), "{error:?}");
+    });
+}

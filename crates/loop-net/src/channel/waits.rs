@@ -1,0 +1,136 @@
+//! Those who wait: to read, for room, for the end.
+
+use std::cell::RefCell;
+use std::io;
+use std::task::{Context, Poll};
+
+use loop_tasks::{LoopExt, LoopFuture, TaskError, yield_now};
+
+use super::{Channel, copy};
+
+/// A writer that is never held back lets others run after so many writes.
+const SPREE: u8 = 64;
+
+/// Those who wait for the same.
+pub(super) type Line = RefCell<Vec<LoopFuture<()>>>;
+
+impl Channel {
+    /// Has whoever waits to read look again.
+    pub(crate) fn wake_reader(&self) {
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+
+    /// Waits until the connection is no more, or for [`wake_reader`](Self::wake_reader), in the place of a read.
+    pub(crate) fn poll_lost(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_lost() {
+            return Poll::Ready(());
+        }
+        let waker = cx.waker().clone();
+        let old = self.reader.replace(Some(waker));
+        drop(old);
+        Poll::Pending
+    }
+
+    /// Reads to the end of `buffer`.
+    pub(crate) fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        let Some(connection) = self.connection() else {
+            return Poll::Ready(self.error().map_or(Ok(0), Err));
+        };
+        if self.parting.get() {
+            return self.poll_lost(cx).map(|()| self.error().map_or(Ok(0), Err));
+        }
+        match connection.poll_read(cx, buffer) {
+            Poll::Pending => {
+                let waker = cx.waker().clone();
+                let old = self.reader.replace(Some(waker));
+                drop(old);
+                Poll::Pending
+            }
+            Poll::Ready(Err(error)) => {
+                drop(connection);
+                let told = copy(&error);
+                self.lose(Some(error));
+                Poll::Ready(Err(told))
+            }
+            ready => ready,
+        }
+    }
+
+    /// Waits until writers may go on.
+    pub(crate) async fn drain(&self) -> io::Result<()> {
+        if let Some(error) = self.error() {
+            return Err(error);
+        }
+        if self.is_closing() {
+            // The end has to have a chance to come.
+            yield_now().await;
+        }
+        if self.paused.get() && !self.is_lost() {
+            self.spree.set(0);
+            self.wait_in(&self.draining).await;
+        } else if self.spree.get() >= SPREE {
+            self.spree.set(0);
+            yield_now().await;
+        }
+        self.spree.set(self.spree.get() + 1);
+        if let Some(error) = self.error() {
+            return Err(error);
+        }
+        if self.is_lost() {
+            let text = "Connection lost";
+            return Err(io::Error::new(io::ErrorKind::ConnectionReset, text));
+        }
+        Ok(())
+    }
+
+    /// Waits until nothing waits to be written.
+    #[cfg(feature = "tls")]
+    pub(crate) async fn flushed(&self) -> io::Result<()> {
+        /// Puts the marks back, also when the wait is cancelled.
+        struct Marks<'a>(&'a Channel, usize, usize);
+        impl Drop for Marks<'_> {
+            fn drop(&mut self) {
+                self.0.set_marks(self.1, self.2);
+            }
+        }
+        let _marks = Marks(self, self.low.get(), self.high.get());
+        self.set_marks(0, 0);
+        self.drain().await
+    }
+
+    /// Waits until the connection is no more.
+    pub(crate) async fn wait_closed(&self) -> io::Result<()> {
+        if !self.is_lost() {
+            self.wait_in(&self.ending).await;
+        }
+        self.error().map_or(Ok(()), Err)
+    }
+
+    async fn wait_in(&self, line: &Line) {
+        let future = self.owner.event_loop().create_future();
+        enter(line, future.clone());
+        if let Err(TaskError::Cancelled(token)) = (&future).await {
+            token.resume().await;
+        }
+    }
+}
+
+fn enter(line: &Line, future: LoopFuture<()>) {
+    let mut line = line.borrow_mut();
+    line.retain(|future| !future.done()); // those whose wait was cancelled
+    line.push(future);
+}
+
+/// Ends the waits of a line.
+pub(super) fn settle(line: &Line) {
+    for future in line.take() {
+        // Refused if its wait was cancelled, or by a loop that is closed.
+        let _ = future.set_result(());
+    }
+}
