@@ -216,6 +216,7 @@ impl LoopRef {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[must_use]
+    #[inline]
     pub fn id(&self) -> u64 {
         self.0.shared.id
     }

@@ -56,6 +56,7 @@
 mod barrier;
 mod bounded_semaphore;
 mod condition;
+mod ends;
 mod event;
 mod lifo_queue;
 mod line;

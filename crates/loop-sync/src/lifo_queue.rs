@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use crate::queue::Queue;
+use crate::store::Items;
 
 /// A [`Queue`] that gives the newest item first: `asyncio.LifoQueue`.
 ///
@@ -26,9 +27,9 @@ impl<T: 'static> LifoQueue<T> {
     /// See [`LifoQueue`].
     #[must_use]
     pub fn new(maxsize: usize) -> LifoQueue<T> {
-        LifoQueue(Queue::with_store(
+        LifoQueue(Queue::with_items(
             "LifoQueue",
-            Box::new(Vec::new()),
+            Items::Ordered(Box::new(Vec::new())),
             maxsize,
         ))
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use crate::queue::Queue;
-use crate::store::Heap;
+use crate::store::{Heap, Items};
 
 /// A [`Queue`] that gives the least item first: `asyncio.PriorityQueue`.
 ///
@@ -30,9 +30,9 @@ impl<T: Ord + 'static> PriorityQueue<T> {
     /// See [`PriorityQueue`].
     #[must_use]
     pub fn new(maxsize: usize) -> PriorityQueue<T> {
-        PriorityQueue(Queue::with_store(
+        PriorityQueue(Queue::with_items(
             "PriorityQueue",
-            Box::new(Heap::new()),
+            Items::Ordered(Box::new(Heap::new())),
             maxsize,
         ))
     }

@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
 
+use crate::ends::{Get, Put};
 use crate::event::Event;
 use crate::queue_error::{GetNowaitError, PutNowaitError, QueueShutDown, TooManyTaskDone};
-use crate::store::Store;
+use crate::store::Items;
 use crate::waiters::Waiters;
 
 /// A queue between tasks, first in, first out: `asyncio.Queue`.
@@ -49,7 +50,7 @@ pub struct Queue<T>(Rc<Inner<T>>);
 
 struct Inner<T> {
     name: &'static str,
-    store: RefCell<Box<dyn Store<T>>>,
+    store: RefCell<Items<T>>,
     /// 0: no limit.
     maxsize: usize,
     getters: Waiters,
@@ -70,21 +71,17 @@ impl<T: 'static> Queue<T> {
     /// See [`Queue`].
     #[must_use]
     pub fn new(maxsize: usize) -> Queue<T> {
-        Queue::with_store("Queue", Box::new(VecDeque::new()), maxsize)
+        Queue::with_items("Queue", Items::Fifo(VecDeque::new()), maxsize)
     }
 }
 
 impl<T> Queue<T> {
-    pub(crate) fn with_store(
-        name: &'static str,
-        store: Box<dyn Store<T>>,
-        maxsize: usize,
-    ) -> Queue<T> {
+    pub(crate) fn with_items(name: &'static str, items: Items<T>, maxsize: usize) -> Queue<T> {
         let finished = Event::new();
         finished.set();
         Queue(Rc::new(Inner {
             name,
-            store: RefCell::new(store),
+            store: RefCell::new(items),
             maxsize,
             getters: Waiters::default(),
             putters: Waiters::default(),
@@ -92,6 +89,16 @@ impl<T> Queue<T> {
             finished,
             shut_down: Cell::new(false),
         }))
+    }
+
+    #[inline]
+    pub(crate) fn getters(&self) -> &Waiters {
+        &self.0.getters
+    }
+
+    #[inline]
+    pub(crate) fn putters(&self) -> &Waiters {
+        &self.0.putters
     }
 
     /// How many items it holds.
@@ -109,6 +116,7 @@ impl<T> Queue<T> {
     /// assert_eq!((queue.qsize(), queue.maxsize()), (2, 2));
     /// ```
     #[must_use]
+    #[inline]
     pub fn qsize(&self) -> usize {
         self.0.store.borrow().len()
     }
@@ -133,6 +141,7 @@ impl<T> Queue<T> {
     /// # Examples
     /// See [`qsize`](Queue::qsize).
     #[must_use]
+    #[inline]
     pub fn empty(&self) -> bool {
         self.qsize() == 0
     }
@@ -145,6 +154,7 @@ impl<T> Queue<T> {
     /// # Examples
     /// See [`qsize`](Queue::qsize).
     #[must_use]
+    #[inline]
     pub fn full(&self) -> bool {
         self.0.maxsize > 0 && self.qsize() >= self.0.maxsize
     }
@@ -169,23 +179,9 @@ impl<T> Queue<T> {
     ///
     /// # Examples
     /// See [`Queue`].
+    #[inline]
     pub fn put(&self, item: T) -> impl Future<Output = Result<(), QueueShutDown<T>>> + use<T> {
-        let queue = self.clone();
-        async move {
-            while queue.full() && !queue.0.shut_down.get() {
-                let abandoned = |woken| {
-                    if woken && !queue.full() {
-                        queue.0.putters.wake(1);
-                    }
-                };
-                queue.0.putters.wait(abandoned).await;
-            }
-            if queue.0.shut_down.get() {
-                return Err(QueueShutDown(item));
-            }
-            queue.push(item);
-            Ok(())
-        }
+        Put::new(self.clone(), item)
     }
 
     /// Puts an item in if there is room for it.
@@ -203,6 +199,7 @@ impl<T> Queue<T> {
     /// assert_eq!(queue.put_nowait("first"), Ok(()));
     /// assert_eq!(queue.put_nowait("second"), Err(PutNowaitError::QueueFull("second")));
     /// ```
+    #[inline]
     pub fn put_nowait(&self, item: T) -> Result<(), PutNowaitError<T>> {
         if self.0.shut_down.get() {
             return Err(PutNowaitError::QueueShutDown(item));
@@ -214,10 +211,14 @@ impl<T> Queue<T> {
         Ok(())
     }
 
+    #[inline]
     fn push(&self, item: T) {
         self.0.store.borrow_mut().put(item);
-        self.0.unfinished.set(self.0.unfinished.get() + 1);
-        self.0.finished.clear();
+        let unfinished = self.0.unfinished.get();
+        self.0.unfinished.set(unfinished + 1);
+        if unfinished == 0 {
+            self.0.finished.clear();
+        }
         self.0.getters.wake(1);
     }
 
@@ -241,23 +242,9 @@ impl<T> Queue<T> {
     ///
     /// # Examples
     /// See [`Queue`].
+    #[inline]
     pub fn get(&self) -> impl Future<Output = Result<T, QueueShutDown>> + use<T> {
-        let queue = self.clone();
-        async move {
-            loop {
-                match queue.get_nowait() {
-                    Ok(item) => return Ok(item),
-                    Err(GetNowaitError::QueueShutDown) => return Err(QueueShutDown(())),
-                    Err(GetNowaitError::QueueEmpty) => {}
-                }
-                let abandoned = |woken| {
-                    if woken && !queue.empty() {
-                        queue.0.getters.wake(1);
-                    }
-                };
-                queue.0.getters.wait(abandoned).await;
-            }
-        }
+        Get::new(self.clone())
     }
 
     /// Takes an item out if there is one.
@@ -276,6 +263,7 @@ impl<T> Queue<T> {
     /// assert_eq!(queue.get_nowait(), Ok(1));
     /// assert_eq!(queue.get_nowait(), Err(GetNowaitError::QueueEmpty));
     /// ```
+    #[inline]
     pub fn get_nowait(&self) -> Result<T, GetNowaitError> {
         let item = self.0.store.borrow_mut().get();
         match item {
@@ -305,6 +293,7 @@ impl<T> Queue<T> {
     /// assert!(queue.task_done().is_ok());
     /// assert_eq!(queue.task_done().unwrap_err().to_string(), "task_done() called too many times");
     /// ```
+    #[inline]
     pub fn task_done(&self) -> Result<(), TooManyTaskDone> {
         let left = self.0.unfinished.get().checked_sub(1);
         let left = left.ok_or(TooManyTaskDone)?;
@@ -375,6 +364,7 @@ impl<T> Queue<T> {
 }
 
 impl<T> Clone for Queue<T> {
+    #[inline]
     fn clone(&self) -> Self {
         Queue(Rc::clone(&self.0))
     }

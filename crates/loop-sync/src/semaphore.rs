@@ -56,12 +56,13 @@ impl Inner {
 
     /// Promises a permit to the oldest that still sleeps. `false`: there is none.
     fn wake_next(&self) -> bool {
-        let Some(next) = self.waiters.next() else {
-            return false;
-        };
-        self.value.set(self.value.get() - 1);
-        next.wake();
-        true
+        let value = self.value.get();
+        self.value.set(value - 1);
+        let woken = self.waiters.wake_next();
+        if !woken {
+            self.value.set(value);
+        }
+        woken
     }
 
     /// Those who came while others had been woken had to wait even if there were permits: wakes as many as there are.

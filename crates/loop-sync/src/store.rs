@@ -4,25 +4,43 @@ use std::cmp::Ordering;
 use std::collections::{BinaryHeap, VecDeque};
 
 /// What a queue keeps its items in.
+pub(crate) enum Items<T> {
+    /// First in, first out: nearly always.
+    Fifo(VecDeque<T>),
+    Ordered(Box<dyn Store<T>>),
+}
+
+impl<T> Items<T> {
+    #[inline]
+    pub(crate) fn put(&mut self, item: T) {
+        match self {
+            Items::Fifo(items) => items.push_back(item),
+            Items::Ordered(store) => store.put(item),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn get(&mut self) -> Option<T> {
+        match self {
+            Items::Fifo(items) => items.pop_front(),
+            Items::Ordered(store) => store.get(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Items::Fifo(items) => items.len(),
+            Items::Ordered(store) => store.len(),
+        }
+    }
+}
+
+/// Keeps items and gives them back in an order of its own.
 pub(crate) trait Store<T> {
     fn put(&mut self, item: T);
     fn get(&mut self) -> Option<T>;
     fn len(&self) -> usize;
-}
-
-/// First in, first out.
-impl<T> Store<T> for VecDeque<T> {
-    fn put(&mut self, item: T) {
-        self.push_back(item);
-    }
-
-    fn get(&mut self) -> Option<T> {
-        self.pop_front()
-    }
-
-    fn len(&self) -> usize {
-        VecDeque::len(self)
-    }
 }
 
 /// Last in, first out.

@@ -16,6 +16,8 @@ use crate::line::Line;
 /// Those who wait for one thing to happen to one object, oldest first.
 #[derive(Default)]
 pub(crate) struct Waiters {
+    /// Whether anybody in the line may not have been woken yet.
+    asleep: Cell<bool>,
     line: RefCell<Line<GateOpener>>,
     /// The number of the loop whose tasks stand in the line.
     owner: Cell<u64>,
@@ -39,74 +41,148 @@ impl Waiters {
     ///
     /// # Panics
     /// Where no loop is running, and if tasks of another loop stand in the line.
+    #[inline]
     pub(crate) fn wait<F: FnOnce(bool) + Unpin>(&self, abandoned: F) -> Turn<'_, F> {
         Turn {
             waiters: self,
-            gate: Gate::new(),
-            key: None,
+            standing: Standing::default(),
             abandoned: Some(abandoned),
         }
     }
 
-    fn enter(&self, who: GateOpener) -> usize {
+    #[inline(always)]
+    fn enter(&self, who: GateOpener) -> u64 {
         let mut line = self.line.borrow_mut();
         let id = who.loop_id();
-        if line.len() == 0 {
+        if line.is_empty() {
             self.owner.set(id);
         }
         assert!(
             self.owner.get() == id,
             "it is bound to a different event loop, whose tasks wait for it"
         );
+        self.asleep.set(true);
         line.push(who)
     }
 
-    /// The oldest that still sleeps. It is given out once: the caller wakes it.
-    #[inline]
-    pub(crate) fn next(&self) -> Option<Asleep> {
-        loop {
-            let who = self.give_out()?;
-            if who.is_closed() {
-                return Some(Asleep(who));
-            }
-        }
-    }
-
-    #[inline]
+    #[inline(always)]
     fn give_out(&self) -> Option<GateOpener> {
-        self.line.borrow_mut().give_out()
+        let mut line = self.line.borrow_mut();
+        let who = line.give_out().cloned();
+        self.asleep.set(!line.is_awake());
+        who
     }
 
     /// Wakes up to `most` of those who still sleep, oldest first.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn wake(&self, most: usize) {
-        let mut left = most;
-        while left > 0 {
-            match self.give_out() {
-                Some(who) => left -= usize::from(who.open()),
-                None => break,
-            }
+        if self.asleep.get() {
+            self.wake_some(most);
         }
     }
 
+    #[inline]
+    fn wake_some(&self, most: usize) {
+        let mut left = most;
+        while left > 0 && self.wake_next() {
+            left -= 1;
+        }
+    }
+
+    /// Wakes the oldest that still sleeps. `false`: nobody does.
+    #[inline]
+    pub(crate) fn wake_next(&self) -> bool {
+        while let Some(who) = self.give_out() {
+            if who.open() {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Wakes the one that is first in the line, unless it is awake already.
+    #[inline]
     pub(crate) fn wake_first(&self) {
         let first = self.line.borrow().first().cloned();
         if let Some(first) = first {
-            Asleep(first).wake();
+            // Refused by one that is awake already.
+            first.open();
         }
     }
 }
 
-/// One that waits, and may not have been woken yet.
-#[must_use]
-pub(crate) struct Asleep(GateOpener);
+/// One wait in a line: not begun, or standing there.
+#[derive(Default)]
+pub(crate) struct Standing {
+    /// From the beginning to the end.
+    gate: Option<Gate>,
+    key: Option<u64>,
+}
 
-impl Asleep {
+impl Standing {
+    /// Whether it has begun, and has come to no end.
     #[inline]
-    pub(crate) fn wake(self) {
-        // Refused by one that is awake already.
-        self.0.open();
+    pub(crate) fn is_in_line(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// Comes to the end of the line, to wait there until it is woken.
+    ///
+    /// # Panics
+    /// As [`Waiters::wait`].
+    #[inline(always)]
+    pub(crate) fn begin(&mut self, waiters: &Waiters, cx: &mut Context<'_>) {
+        let Standing { gate, key } = self;
+        let gate = gate.insert(Gate::new());
+        // Not ready: nobody opens it in there.
+        let _ = gate.poll_with(cx, |who| *key = Some(waiters.enter(who)));
+    }
+
+    /// Goes on waiting, and is as new when it was woken.
+    ///
+    /// # Panics
+    /// If it has not begun.
+    #[inline(always)]
+    pub(crate) fn poll(&mut self, waiters: &Waiters, cx: &mut Context<'_>) -> Poll<()> {
+        let gate = self.gate.as_mut().expect("it has begun");
+        match gate.poll_with(cx, drop) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(())) => {
+                // An open one holds nothing.
+                std::mem::forget(self.gate.take());
+                self.leave(waiters);
+                Poll::Ready(())
+            }
+            Poll::Ready(Err(error)) => ended(error, cx),
+        }
+    }
+
+    #[inline(always)]
+    fn leave(&mut self, waiters: &Waiters) {
+        if let Some(key) = self.key.take() {
+            let who = waiters.line.borrow_mut().remove(key);
+            drop(who);
+        }
+    }
+
+    /// Leaves the line before the end. Whether it had been woken.
+    #[inline]
+    pub(crate) fn give_up(&mut self, waiters: &Waiters) -> bool {
+        // The request that came to it is given back before the next in the line hears of anything.
+        let gate = self.gate.take();
+        let woken = gate.is_some_and(|gate| gate.is_open());
+        self.leave(waiters);
+        woken
+    }
+}
+
+/// What has become of a wait that nobody woke.
+#[cold]
+fn ended(error: TaskError, cx: &mut Context<'_>) -> Poll<()> {
+    match error {
+        // Begun in one task and moved into another, which is not the one that the request was for.
+        TaskError::Cancelled(token) => std::pin::pin!(token.resume()).poll(cx).map(|never| never),
+        error => panic!("{error}"),
     }
 }
 
@@ -114,19 +190,9 @@ impl Asleep {
 #[must_use = "futures do nothing unless they are awaited"]
 pub(crate) struct Turn<'a, F: FnOnce(bool) + Unpin> {
     waiters: &'a Waiters,
-    gate: Gate,
-    key: Option<usize>,
+    standing: Standing,
+    /// Until it has come to its end.
     abandoned: Option<F>,
-}
-
-impl<F: FnOnce(bool) + Unpin> Turn<'_, F> {
-    #[inline]
-    fn leave(&mut self) {
-        if let Some(key) = self.key.take() {
-            let who = self.waiters.line.borrow_mut().remove(key);
-            drop(who);
-        }
-    }
 }
 
 impl<F: FnOnce(bool) + Unpin> Future for Turn<'_, F> {
@@ -134,35 +200,26 @@ impl<F: FnOnce(bool) + Unpin> Future for Turn<'_, F> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Turn {
-            waiters, gate, key, ..
-        } = &mut *self;
-        match gate.poll_with(cx, |who| *key = Some(waiters.enter(who))) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(())) => {
-                self.leave();
-                self.abandoned = None;
-                Poll::Ready(())
-            }
-            // Begun in one task and moved into another, which is not the one that the request was for.
-            Poll::Ready(Err(TaskError::Cancelled(token))) => {
-                std::pin::pin!(token.resume()).poll(cx).map(|never| never)
-            }
-            Poll::Ready(Err(error)) => panic!("{error}"),
+        let waiters = self.waiters;
+        if !self.standing.is_in_line() {
+            assert!(self.abandoned.is_some(), "polled after it was ready");
+            self.standing.begin(waiters, cx);
+            return Poll::Pending;
         }
+        let polled = self.standing.poll(waiters, cx);
+        if polled.is_ready() {
+            self.abandoned = None;
+        }
+        polled
     }
 }
 
 impl<F: FnOnce(bool) + Unpin> Drop for Turn<'_, F> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(abandoned) = self.abandoned.take() {
-            let woken = self.gate.is_open();
-            // The request that came to it is given back before the next in the line hears of anything.
-            drop(std::mem::take(&mut self.gate));
-            let waited = self.key.is_some();
-            self.leave();
-            if waited {
+        if self.standing.is_in_line() {
+            let woken = self.standing.give_up(self.waiters);
+            if let Some(abandoned) = self.abandoned.take() {
                 abandoned(woken);
             }
         }

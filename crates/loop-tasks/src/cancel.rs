@@ -16,7 +16,7 @@ use crate::cell::TaskRef;
 use crate::current;
 use crate::state::State;
 use crate::step;
-use crate::task_core::{Flags, Inside, Stage, Target, TaskCore, Wait, Waits};
+use crate::task_core::{Flags, Inside, Stage, TaskCore, Wait, Waits};
 
 /// The cancel hook of a task.
 pub(crate) fn request(task: &TaskRef) -> bool {
@@ -85,14 +85,14 @@ fn offer(task: &TaskRef, only: impl Fn(&mut Waits) -> Option<&mut Wait>) -> Offe
         let Some(wait) = only(&mut waits) else {
             return Offered::Nobody;
         };
-        match &mut wait.target {
-            Target::Future(future) => Some(future.clone()),
-            Target::Gate(stage @ Stage::Closed) => {
-                *stage = Stage::Cancelled;
+        match &wait.future {
+            Some(future) => Some(future.clone()),
+            None if wait.stage == Stage::Closed => {
+                wait.stage = Stage::Cancelled;
                 wait.passed = true;
                 None
             }
-            Target::Gate(_) => return Offered::Refused,
+            None => return Offered::Refused,
         }
     };
     let Some(target) = target else {

@@ -26,11 +26,13 @@ pub(crate) fn with_current<R>(f: impl FnOnce(&TaskRef) -> R) -> Option<R> {
     Some(unsafe { current.with(f) })
 }
 
+#[inline(always)]
 pub(crate) fn current() -> Option<TaskRef> {
     with_current(TaskRef::clone)
 }
 
 /// Whether it is the step of this task that is on the stack.
+#[inline]
 pub(crate) fn is_current(task: &TaskRef) -> bool {
     with_current(|current| current.is(task)).unwrap_or(false)
 }

@@ -4,7 +4,6 @@ use std::fmt;
 
 use crate::cell::AnyFuture;
 use crate::state::State;
-use crate::task_core::Target;
 
 /// Writes `<Task 'name' pending at src/main.rs:3:5 wait_for=<LoopFuture pending> cb=[1]>`, with `result` where the
 /// caller knows it.
@@ -42,12 +41,12 @@ pub(crate) fn describe(
         if let Ok(waits) = core.waits.try_borrow() {
             for wait in waits.iter() {
                 // One level: a task may wait for a task that waits for it.
-                match &wait.target {
-                    Target::Future(future) => match future.as_task() {
+                match &wait.future {
+                    Some(future) => match future.as_task() {
                         Some(task) => write!(f, " wait_for=<Task '{}'>", task.core().name())?,
                         None => f.write_str(" wait_for=<LoopFuture>")?,
                     },
-                    Target::Gate(_) => f.write_str(" wait_for=<Gate>")?,
+                    None => f.write_str(" wait_for=<Gate>")?,
                 }
             }
         }

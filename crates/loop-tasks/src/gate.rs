@@ -13,15 +13,16 @@ use std::task::{Context, Poll};
 use loop_core::LoopRef;
 
 use crate::cancel::{self, Cancelled};
-use crate::cell::TaskRef;
+use crate::cell::{AnyFuture, TaskRef};
 use crate::current;
 use crate::error::TaskError;
 use crate::future::LoopFuture;
 use crate::link::{Ended, Tie};
 use crate::sleep::running;
+use crate::state::State;
 use crate::step;
 use crate::table::Tasks;
-use crate::task_core::{Stage, Target};
+use crate::task_core::Stage;
 
 /// A place where one task waits until it is told to go on: what a [`LoopFuture<()>`](LoopFuture) is, without an
 /// allocation, for whoever writes something to wait for.
@@ -103,7 +104,7 @@ impl Gate {
     ///
     /// # Examples
     /// See [`Gate`].
-    #[inline]
+    #[inline(always)]
     pub fn poll_with(
         &mut self,
         cx: &mut Context<'_>,
@@ -121,23 +122,24 @@ impl Gate {
         self.poll(cx)
     }
 
-    #[inline]
+    #[inline(always)]
     fn begin(&mut self, cx: &Context<'_>) -> GateOpener {
         if let Some(task) = current::current()
             && task.wakes(cx.waker())
         {
-            let wait = task
-                .core()
-                .waits
-                .borrow_mut()
-                .add(Target::Gate(Stage::Closed));
+            let wait = task.core().waits.borrow_mut().add(None);
             // What it replaces holds nothing.
-            std::mem::forget(std::mem::replace(
-                &mut self.0,
-                Place::Task(task.clone(), wait),
-            ));
-            return GateOpener(Opener::Task(task, wait));
+            let place = Place::Task(task.clone(), wait);
+            std::mem::forget(std::mem::replace(&mut self.0, place));
+            let at = task.into();
+            return GateOpener { at, wait };
         }
+        self.begin_away()
+    }
+
+    /// It begins in a combinator, or outside of a task.
+    #[cold]
+    fn begin_away(&mut self) -> GateOpener {
         let owner = running("to wait");
         let future = LoopFuture::new(&owner);
         self.0 = Place::Away(Box::new(Away {
@@ -145,29 +147,55 @@ impl Gate {
             tie: Tie::None,
             began: None,
         }));
-        GateOpener(Opener::Future(future))
+        let at = future.any().clone();
+        GateOpener { at, wait: 0 }
     }
 
-    #[inline]
+    #[inline(always)]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
+        if let Place::Task(task, wait) = &self.0
+            && task.core().waits.borrow_mut().take_open(*wait)
+        {
+            match std::mem::replace(&mut self.0, Place::Opened) {
+                Place::Task(task, _) => drop(task),
+                other => std::mem::forget(other), // there is none
+            }
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_slowly(cx)
+    }
+
+    #[inline(never)]
+    fn poll_slowly(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
+        if let Place::Task(task, wait) = &self.0 {
+            let stage = task.core().waits.borrow_mut().settle(*wait);
+            match stage {
+                Some(Stage::Open) => {
+                    self.0 = Place::Opened;
+                    return Poll::Ready(Ok(()));
+                }
+                Some(Stage::Closed) if current::is_current(task) && task.wakes(cx.waker()) => {
+                    return Poll::Pending;
+                }
+                Some(Stage::Closed) => self.move_away(),
+                Some(Stage::Cancelled) | None => return self.cancelled(),
+            }
+        }
+        self.poll_away(cx)
+    }
+
+    #[cold]
+    fn poll_away(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
         match &mut self.0 {
-            Place::New => unreachable!("it has begun"),
+            Place::New | Place::Task(..) => unreachable!("it has begun, and not in this task"),
             Place::Opened => Poll::Ready(Ok(())),
             Place::Cancelled(_) => Poll::Ready(Err(TaskError::Cancelled(Cancelled::new()))),
-            Place::Away(away) => away.poll(cx),
-            Place::Task(task, wait) => {
-                let stage = task.core().waits.borrow_mut().settle(*wait);
-                match stage {
-                    Some(Stage::Open) => {
-                        self.0 = Place::Opened;
-                        Poll::Ready(Ok(()))
-                    }
-                    Some(Stage::Closed) if current::is_current(task) && task.wakes(cx.waker()) => {
-                        Poll::Pending
-                    }
-                    Some(Stage::Closed) => self.poll_elsewhere(cx),
-                    Some(Stage::Cancelled) | None => self.cancelled(),
+            Place::Away(away) => {
+                let polled = away.poll(cx);
+                if let Poll::Ready(Ok(())) = polled {
+                    self.0 = Place::Opened;
                 }
+                polled
             }
         }
     }
@@ -189,20 +217,19 @@ impl Gate {
 
     /// It has moved to another task, or into a combinator: a future takes its place.
     #[cold]
-    fn poll_elsewhere(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
+    fn move_away(&mut self) {
         if let Place::Task(task, wait) = std::mem::take(&mut self.0) {
             let former = task.core().waits.borrow_mut().remove(wait);
             drop(former);
             let owner = &task.header().owner;
             let future = LoopFuture::new(owner);
-            Tasks::of(owner).keep_moved((task.core().key, wait), future.clone());
+            Tasks::of(owner).keep_moved((task.core().key, wait), future.any().clone());
             self.0 = Place::Away(Box::new(Away {
                 future,
                 tie: Tie::None,
                 began: Some((task, wait)),
             }));
         }
-        self.poll(cx)
     }
 
     /// Whether it was opened.
@@ -280,12 +307,11 @@ impl fmt::Debug for Gate {
 
 /// What opens a [`Gate`]. Clones open the same one; when that is gone, they open nothing.
 #[derive(Clone)]
-pub struct GateOpener(Opener);
-
-#[derive(Clone)]
-enum Opener {
-    Task(TaskRef, u32),
-    Future(LoopFuture<()>),
+pub struct GateOpener {
+    /// The task that waits, or the future at which it does.
+    at: AnyFuture,
+    /// The number of the wait among those of the task.
+    wait: u32,
 }
 
 impl GateOpener {
@@ -294,18 +320,17 @@ impl GateOpener {
     /// # Examples
     /// See [`Gate`].
     #[allow(clippy::must_use_candidate, reason = "most who open it do not care")]
-    #[inline]
+    #[inline(always)]
     pub fn open(&self) -> bool {
-        let (task, wait) = match &self.0 {
-            Opener::Task(task, wait) => (task, *wait),
-            Opener::Future(future) => return open_future(future),
+        let Some(task) = self.at.as_task() else {
+            return open_future(&self.at);
         };
-        match task.core().waits.borrow_mut().stage_mut(wait) {
-            Some(stage @ Stage::Closed) => *stage = Stage::Open,
-            Some(_) => return false,
-            None => return moved(task, wait).is_some_and(|future| open_future(&future)),
+        let opened = task.core().waits.borrow_mut().open(self.wait);
+        match opened {
+            Some(true) => step::schedule(task),
+            Some(false) => return false,
+            None => return moved(task, self.wait).is_some_and(|future| open_future(&future)),
         }
-        step::schedule(task);
         true
     }
 
@@ -368,36 +393,35 @@ impl GateOpener {
     #[must_use]
     #[inline]
     pub fn loop_id(&self) -> u64 {
-        match &self.0 {
-            Opener::Task(task, _) => task.header().owner.id(),
-            Opener::Future(future) => future.any().header().owner.id(),
-        }
+        self.at.header().owner.id()
     }
 
     #[inline]
     fn stage(&self) -> Option<Stage> {
-        let (task, wait) = match &self.0 {
-            Opener::Task(task, wait) => (task, *wait),
-            Opener::Future(future) => return Some(stage_of(future)),
+        let Some(task) = self.at.as_task() else {
+            return Some(stage_of(&self.at));
         };
-        let stage = task.core().waits.borrow().stage(wait);
-        stage.or_else(|| moved(task, wait).map(|future| stage_of(&future)))
+        let stage = task.core().waits.borrow().stage(self.wait);
+        stage.or_else(|| moved(task, self.wait).map(|future| stage_of(&future)))
     }
 }
 
 #[cold]
-fn moved(task: &TaskRef, wait: u32) -> Option<LoopFuture<()>> {
+fn moved(task: &TaskRef, wait: u32) -> Option<AnyFuture> {
     Tasks::of(&task.header().owner).find_moved((task.core().key, wait))
 }
 
-fn open_future(future: &LoopFuture<()>) -> bool {
+#[cold]
+fn open_future(future: &AnyFuture) -> bool {
+    let future = LoopFuture::from_typed(future.typed::<()>());
     !future.done() && future.set_result(()).is_ok()
 }
 
-fn stage_of(future: &LoopFuture<()>) -> Stage {
-    if !future.done() {
+fn stage_of(future: &AnyFuture) -> Stage {
+    let state = future.header().state.get();
+    if !state.has(State::SETTLED) {
         Stage::Closed
-    } else if future.cancelled() {
+    } else if state.has(State::CANCELLED) {
         Stage::Cancelled
     } else {
         Stage::Open

@@ -14,7 +14,7 @@ use crate::error::TaskError;
 use crate::future::LoopFuture;
 use crate::outcome::Outcome;
 use crate::state::State;
-use crate::task_core::{Flags, Target};
+use crate::task_core::Flags;
 
 /// How an await is tied to its future. Who has one unties it in the end.
 #[derive(Default)]
@@ -89,7 +89,7 @@ impl Tie {
                     .callbacks
                     .borrow_mut()
                     .add(Callback::Step(task.clone()));
-                let wait = core.waits.borrow_mut().add(Target::Future(future.clone()));
+                let wait = core.waits.borrow_mut().add(Some(future.clone()));
                 *self = Tie::Task {
                     task,
                     wait,

@@ -12,7 +12,6 @@ use slab::Slab;
 use crate::builder::TaskFactory;
 use crate::cell::{AnyFuture, TaskRef, Typed};
 use crate::error::TaskError;
-use crate::future::LoopFuture;
 use crate::outcome::Errors;
 use crate::quiet::quietly;
 use crate::state::State;
@@ -29,7 +28,7 @@ pub(crate) struct Tasks {
     cycles: RefCell<Slab<AnyFuture>>,
     factory: RefCell<Option<TaskFactory>>,
     /// The gates that have moved from the task where they began: by that and the number of the wait there.
-    moved: RefCell<HashMap<(WakeKey, u32), LoopFuture<()>>>,
+    moved: RefCell<HashMap<(WakeKey, u32), AnyFuture>>,
 }
 
 impl Tasks {
@@ -117,12 +116,12 @@ impl Tasks {
 
 /// Gates that have moved: rare.
 impl Tasks {
-    pub(crate) fn keep_moved(&self, name: (WakeKey, u32), future: LoopFuture<()>) {
+    pub(crate) fn keep_moved(&self, name: (WakeKey, u32), future: AnyFuture) {
         let other = self.moved.borrow_mut().insert(name, future);
         drop(other);
     }
 
-    pub(crate) fn find_moved(&self, name: (WakeKey, u32)) -> Option<LoopFuture<()>> {
+    pub(crate) fn find_moved(&self, name: (WakeKey, u32)) -> Option<AnyFuture> {
         self.moved.borrow().get(&name).cloned()
     }
 

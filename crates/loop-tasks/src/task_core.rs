@@ -206,16 +206,13 @@ pub(crate) struct Waits {
 
 /// One await: on a loop future, or at a gate.
 pub(crate) struct Wait {
+    /// `None`: it is at a gate.
+    pub(crate) future: Option<AnyFuture>,
     id: u32,
-    pub(crate) target: Target,
+    /// What has come of the gate.
+    pub(crate) stage: Stage,
     /// A request for cancellation went through this await.
     pub(crate) passed: bool,
-}
-
-/// What an await waits for.
-pub(crate) enum Target {
-    Future(AnyFuture),
-    Gate(Stage),
 }
 
 /// What has come of a gate.
@@ -228,26 +225,42 @@ pub(crate) enum Stage {
 }
 
 impl Waits {
+    /// Adds a wait for a future, or at a gate.
     #[inline]
-    pub(crate) fn add(&mut self, target: Target) -> u32 {
+    pub(crate) fn add(&mut self, future: Option<AnyFuture>) -> u32 {
         let id = self.next;
         self.next = id.wrapping_add(1);
         let wait = Wait {
+            future,
             id,
-            target,
+            stage: Stage::Closed,
             passed: false,
         };
         if self.first.is_none() {
             self.first = Some(wait);
         } else {
-            self.more.get_or_insert_default().push_back(wait);
+            self.add_more(wait);
         }
         id
     }
 
+    #[cold]
+    fn add_more(&mut self, wait: Wait) {
+        self.more.get_or_insert_default().push_back(wait);
+    }
+
     #[inline]
     pub(crate) fn remove(&mut self, id: u32) -> Option<Wait> {
-        if self.first.as_ref().is_some_and(|wait| wait.id == id) {
+        let is_first = self.first.as_ref().is_some_and(|wait| wait.id == id);
+        if is_first && self.more.is_none() {
+            return self.first.take();
+        }
+        self.remove_of_many(id, is_first)
+    }
+
+    #[cold]
+    fn remove_of_many(&mut self, id: u32, is_first: bool) -> Option<Wait> {
+        if is_first {
             let next = self.more.as_mut().and_then(|more| more.pop_front());
             return std::mem::replace(&mut self.first, next);
         }
@@ -269,32 +282,28 @@ impl Waits {
     /// What has come of the gate that this wait stands at.
     #[inline]
     pub(crate) fn stage(&self, id: u32) -> Option<Stage> {
-        let wait = match &self.first {
-            Some(first) if first.id == id => first,
-            _ => self.more.as_ref()?.get(self.place(id)?)?,
-        };
-        match wait.target {
-            Target::Gate(stage) => Some(stage),
-            Target::Future(_) => None,
+        match &self.first {
+            Some(first) if first.id == id => Some(first.stage),
+            _ => Some(self.more.as_ref()?.get(self.place(id)?)?.stage),
         }
+    }
+
+    /// Removes a wait if it is at a gate that is open, and the only one. Whether it was that.
+    #[inline(always)]
+    pub(crate) fn take_open(&mut self, id: u32) -> bool {
+        let open = match &self.first {
+            Some(first) => first.id == id && first.stage == Stage::Open && self.more.is_none(),
+            None => false,
+        };
+        if open {
+            std::mem::forget(self.first.take()); // at a gate it holds nothing
+        }
+        open
     }
 
     /// Removes a wait at a gate unless that is closed, and says what has come of it.
     #[inline]
     pub(crate) fn settle(&mut self, id: u32) -> Option<Stage> {
-        if let Some(Wait {
-            id: first,
-            target: Target::Gate(stage),
-            ..
-        }) = &self.first
-            && *first == id
-        {
-            let stage = *stage;
-            if stage != Stage::Closed {
-                self.first = self.more.as_mut().and_then(|more| more.pop_front());
-            }
-            return Some(stage);
-        }
         let stage = self.stage(id)?;
         if stage != Stage::Closed {
             self.remove(id);
@@ -302,18 +311,21 @@ impl Waits {
         Some(stage)
     }
 
+    /// Opens the gate that this wait stands at. `false`: it is open or cancelled; `None`: there is no such wait.
     #[inline]
-    pub(crate) fn stage_mut(&mut self, id: u32) -> Option<&mut Stage> {
-        let wait = if self.first.as_ref().is_some_and(|first| first.id == id) {
+    pub(crate) fn open(&mut self, id: u32) -> Option<bool> {
+        let is_first = self.first.as_ref().is_some_and(|wait| wait.id == id);
+        let wait = if is_first {
             self.first.as_mut()?
         } else {
             let at = self.place(id)?;
             self.more.as_mut()?.get_mut(at)?
         };
-        match &mut wait.target {
-            Target::Gate(stage) => Some(stage),
-            Target::Future(_) => None,
+        let closed = wait.stage == Stage::Closed;
+        if closed {
+            wait.stage = Stage::Open;
         }
+        Some(closed)
     }
 
     /// The one await that the task is suspended in, if there is exactly one.
