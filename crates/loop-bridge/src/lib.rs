@@ -46,6 +46,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Work that a loop has done elsewhere, and that nobody else waits for, is an [`Errand`]: it goes to the thread that
+//! does it and comes back with what came of it, in one allocation.
+//!
 //! # Invariants
 //! - Every future ends: a promise that is dropped settles it, a panic is an outcome, and a loop
 //!   that closes resolves what it owes.
@@ -62,6 +65,7 @@
 mod awaiting;
 mod bridges;
 mod coroutine;
+mod errand;
 mod error;
 mod future;
 mod guard;
@@ -78,6 +82,7 @@ mod wrap;
 
 pub use crate::awaiting::Take;
 pub use crate::coroutine::{run_coroutine_threadsafe, run_future_threadsafe};
+pub use crate::errand::Errand;
 pub use crate::error::{ConcurrentError, InvalidState, WouldDeadlock};
 pub use crate::future::ConcurrentFuture;
 pub use crate::guard::BlockingGuard;

@@ -227,7 +227,7 @@ impl<T: Send + 'static> Bridge for Wrapper<T> {
     }
 }
 
-fn fail_with<T: 'static>(wrapper: &LoopFuture<T>, error: ConcurrentError) {
+pub(crate) fn fail_with<T: 'static>(wrapper: &LoopFuture<T>, error: ConcurrentError) {
     match error {
         ConcurrentError::Cancelled => {
             wrapper.cancel();

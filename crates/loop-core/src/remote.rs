@@ -237,8 +237,11 @@ impl LoopHandle {
     /// ```
     #[must_use]
     pub fn expect_external(&self) -> External {
-        self.0.external.fetch_add(1, Ordering::AcqRel);
-        External(self.clone())
+        // Only virtual time waits for it.
+        External(self.0.virtual_now().map(|_| {
+            self.0.external.fetch_add(1, Ordering::AcqRel);
+            self.clone()
+        }))
     }
 
     /// Sets what is called when something has been posted to the loop while it is not being run: how a host with a
@@ -286,14 +289,13 @@ impl Job for Stop {
 
 /// The promise that something will come from outside a loop. See [`LoopHandle::expect_external`].
 #[derive(Debug)]
-pub struct External(LoopHandle);
+pub struct External(Option<LoopHandle>);
 
 impl Drop for External {
     fn drop(&mut self) {
-        let shared = &self.0.0;
-        shared.external.fetch_sub(1, Ordering::AcqRel);
-        // A loop that waits for nothing else must look again. Only virtual time waits so.
-        if shared.virtual_now().is_some() {
+        if let Some(LoopHandle(shared)) = &self.0 {
+            shared.external.fetch_sub(1, Ordering::AcqRel);
+            // A loop that waits for nothing else must look again.
             shared.post(Message::Call(SendJob::new(Call(|| {}))));
         }
     }

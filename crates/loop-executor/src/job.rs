@@ -6,10 +6,11 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::time::Duration;
 
 use loop_bridge::{
-    BlockingGuard, ConcurrentError, ConcurrentFuture, JobPanicked, Promise, WouldDeadlock,
+    BlockingGuard, ConcurrentError, ConcurrentFuture, Errand, JobPanicked, Promise, WouldDeadlock,
     concurrent_future, guarded_future,
 };
-use loop_core::drop_quietly;
+use loop_core::{EventLoop, drop_quietly};
+use loop_tasks::LoopFuture;
 
 /// Work to be done once, somewhere else.
 ///
@@ -28,8 +29,16 @@ use loop_core::drop_quietly;
 /// ```
 #[must_use = "a job that is dropped abandons its future"]
 pub struct Job {
-    parts: Box<dyn Parts>,
+    load: Load,
     place: &'static Location<'static>,
+}
+
+/// Who waits for the outcome.
+enum Load {
+    /// Whoever holds its concurrent future.
+    Shared(Box<dyn Parts>),
+    /// One loop, and nobody else.
+    Errand(Errand),
 }
 
 impl Job {
@@ -68,10 +77,45 @@ impl Job {
             None => concurrent_future(),
         };
         let job = Job {
-            parts: Box::new(Pair { call, promise }),
+            load: Load::Shared(Box::new(Pair { call, promise })),
             place: Location::caller(),
         };
         (job, future)
+    }
+
+    /// Makes a job of a closure whose outcome goes to a loop, and to nobody else: with one allocation, where a
+    /// concurrent future that is wrapped takes many.
+    ///
+    /// # Errors
+    /// The closure, if the loop is closed.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::EventLoop;
+    /// use loop_executor::Job;
+    /// use loop_tasks::LoopExt;
+    ///
+    /// let event_loop = EventLoop::new()?;
+    /// let Ok((job, future)) = Job::for_loop(&event_loop, || 6 * 7) else {
+    ///     unreachable!("the loop is open");
+    /// };
+    /// std::thread::spawn(|| job.run());
+    /// assert_eq!(event_loop.run_until_complete(future)?, 42);
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn for_loop<F, T>(event_loop: &EventLoop, work: F) -> Result<(Job, LoopFuture<T>), F>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let (errand, future) = Errand::new(event_loop, work)?;
+        let job = Job {
+            load: Load::Errand(errand),
+            place: Location::caller(),
+        };
+        Ok((job, future))
     }
 
     /// Does the work in this thread; `false` if it was cancelled before, and is dropped undone.
@@ -86,7 +130,10 @@ impl Job {
     /// # let _: loop_bridge::ConcurrentFuture<()> = future;
     /// ```
     pub fn run(self) -> bool {
-        contain(|| self.parts.run()).unwrap_or(false)
+        match self.load {
+            Load::Shared(parts) => contain(|| parts.run()).unwrap_or(false),
+            Load::Errand(errand) => errand.run(),
+        }
     }
 
     /// Drops the work undone; its future is cancelled.
@@ -115,7 +162,10 @@ impl Job {
     /// assert_eq!(future.result(None).unwrap_err().to_string(), "the pool burned down");
     /// ```
     pub fn fail(self, error: ConcurrentError) {
-        contain(|| self.parts.fail(error));
+        match self.load {
+            Load::Shared(parts) => drop(contain(|| parts.fail(error))),
+            Load::Errand(errand) => errand.fail(error),
+        }
     }
 
     /// Whether the job's future was cancelled, so that there is no point in running it.
@@ -130,7 +180,10 @@ impl Job {
     /// ```
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.parts.is_cancelled()
+        match &self.load {
+            Load::Shared(parts) => parts.is_cancelled(),
+            Load::Errand(errand) => errand.is_cancelled(),
+        }
     }
 
     /// The place in the program that submitted the job.
@@ -153,11 +206,14 @@ impl Job {
     /// Panics if the job was made of something else: an executor must give back the job that it
     /// refuses, not another.
     pub(crate) fn into_call<C: Call>(self) -> C {
-        let parts: Box<dyn Any> = self.parts;
-        let pair: Box<Pair<C>> = parts
-            .downcast()
-            .expect("an executor gives back the job that it refuses");
-        pair.call
+        let call = match self.load {
+            Load::Shared(parts) => {
+                let parts: Box<dyn Any> = parts;
+                parts.downcast().ok().map(|pair: Box<Pair<C>>| pair.call)
+            }
+            Load::Errand(errand) => C::from_errand(errand),
+        };
+        call.expect("an executor gives back the job that it refuses")
     }
 }
 
@@ -202,6 +258,14 @@ impl<C: Call> Parts for Pair<C> {
 pub(crate) trait Call: Send + 'static {
     type Output: Send + 'static;
     fn call(self) -> Self::Output;
+
+    /// Takes it back out of an errand that was made of it.
+    fn from_errand(_: Errand) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
 }
 
 /// Any closure.
@@ -216,6 +280,10 @@ where
 
     fn call(self) -> T {
         self.0()
+    }
+
+    fn from_errand(errand: Errand) -> Option<Self> {
+        errand.into_work().map(Closure)
     }
 }
 

@@ -126,25 +126,18 @@ impl LoopExecutorExt for EventLoop {
         let Some(default) = DefaultExecutor::of(self) else {
             return Err(SubmitError::LoopClosed(work));
         };
-        let future = match executor {
+        match executor {
             Some(executor) => {
-                let (job, future) = work.into_job(executor.blocking_guard());
-                executor
-                    .execute(job)
-                    .map_err(|refused| refused.map(W::from_job))?;
-                future
+                let (job, future) = work.into_loop_job(self);
+                accepted(executor.execute(job), future, W::from_job)
             }
-            None if default.is_shut_down() => return Err(SubmitError::DefaultShutdown(work)),
+            None if default.is_shut_down() => Err(SubmitError::DefaultShutdown(work)),
             None => {
+                let (job, future) = work.into_local_loop_job(self);
                 let executor = default.get_or_make();
-                let (job, future) = work.into_local_job(executor.blocking_guard());
-                executor
-                    .execute(job)
-                    .map_err(|refused| refused.map(W::from_local_job))?;
-                future
+                accepted(executor.execute(job), future, W::from_local_job)
             }
-        };
-        Ok(wrap_future_on(self, future))
+        }
     }
 
     fn set_default_executor(&self, executor: impl Executor + 'static) {
@@ -165,6 +158,22 @@ impl LoopExecutorExt for EventLoop {
                 None => Ok(()),
             }
         })
+    }
+}
+
+/// The future of a job, if that was accepted.
+fn accepted<W: Work, J>(
+    answer: Result<(), SubmitError<J>>,
+    future: LoopFuture<W::Output>,
+    from_job: impl FnOnce(J) -> W,
+) -> Result<LoopFuture<W::Output>, SubmitError<W>> {
+    match answer {
+        Ok(()) => Ok(future),
+        Err(refused) => {
+            // Nobody will settle it, and it says nothing when it goes.
+            future.cancel();
+            Err(refused.map(from_job))
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What can be submitted, and which kind of job it becomes.
 
-use loop_bridge::{BlockingGuard, ConcurrentFuture};
+use loop_bridge::{BlockingGuard, ConcurrentFuture, wrap_future_on};
+use loop_core::EventLoop;
+use loop_tasks::LoopFuture;
 
 use crate::Job;
 use crate::job::Closure;
@@ -51,6 +53,24 @@ pub trait Work: Sized {
     /// # Panics
     /// May panic if the job was made of something else.
     fn from_local_job(job: Job) -> Self;
+
+    /// Makes a job of it whose outcome goes to a loop, and the future of that.
+    ///
+    /// By default, the [concurrent future](Work::into_job) of the job is wrapped. Who can do better does: a closure.
+    #[track_caller]
+    fn into_loop_job(self, event_loop: &EventLoop) -> (Self::Job, LoopFuture<Self::Output>) {
+        let (job, future) = self.into_job(None);
+        (job, wrap_future_on(event_loop, future))
+    }
+
+    /// Makes a job of it that any pool of this process can run, whose outcome goes to a loop, and the future of that.
+    ///
+    /// As [`into_loop_job`](Work::into_loop_job).
+    #[track_caller]
+    fn into_local_loop_job(self, event_loop: &EventLoop) -> (Job, LoopFuture<Self::Output>) {
+        let (job, future) = self.into_local_job(None);
+        (job, wrap_future_on(event_loop, future))
+    }
 }
 
 impl<F, T> Work for F
@@ -77,5 +97,22 @@ where
 
     fn from_local_job(job: Job) -> Self {
         Self::from_job(job)
+    }
+
+    #[track_caller]
+    fn into_loop_job(self, event_loop: &EventLoop) -> (Job, LoopFuture<T>) {
+        match Job::for_loop(event_loop, self) {
+            Ok(made) => made,
+            Err(work) => {
+                // Of a closed loop: the future says so.
+                let (job, future) = Job::new(work, None);
+                (job, wrap_future_on(event_loop, future))
+            }
+        }
+    }
+
+    #[track_caller]
+    fn into_local_loop_job(self, event_loop: &EventLoop) -> (Job, LoopFuture<T>) {
+        self.into_loop_job(event_loop)
     }
 }

@@ -49,6 +49,25 @@ impl AnyLoopFuture {
         self.0.header().state.get().has(State::FAILED)
     }
 
+    /// The same future with its type; `None` if that is another.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::EventLoop;
+    /// use loop_tasks::{LoopExt, LoopFuture};
+    /// let event_loop = EventLoop::new()?;
+    /// let future: LoopFuture<u32> = event_loop.create_future();
+    /// let any = future.erase_future();
+    /// assert!(any.downcast::<u32>().unwrap().same(&future));
+    /// assert!(any.downcast::<String>().is_none());
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn downcast<T: 'static>(&self) -> Option<LoopFuture<T>> {
+        self.0.try_typed().map(LoopFuture::from_typed)
+    }
+
     /// As [`LoopFuture::cancel`].
     ///
     /// # Examples

@@ -28,6 +28,32 @@ pub trait LoopExt {
     #[must_use]
     fn create_future<T: 'static>(&self) -> LoopFuture<T>;
 
+    /// Makes a future whose outcome somebody brings from elsewhere (another thread, a child process), who is told if
+    /// it is cancelled: then `on_cancel` is called, in the iteration in which the callbacks run, and before them.
+    ///
+    /// Otherwise it is dropped, with the last reference to the future at the latest.
+    ///
+    /// # asyncio
+    /// What `asyncio.wrap_future` does with a done callback; this costs no allocation.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::EventLoop;
+    /// use loop_tasks::{LoopExt, LoopFuture};
+    /// let event_loop = EventLoop::new()?;
+    /// let future: LoopFuture<u32> = event_loop.create_bridged_future(|event_loop| event_loop.stop());
+    /// future.cancel();
+    /// event_loop.run_forever()?;
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    #[track_caller]
+    fn create_bridged_future<T: 'static>(
+        &self,
+        on_cancel: impl FnOnce(&EventLoop) + 'static,
+    ) -> LoopFuture<T>;
+
     /// Makes a task; it takes its first step in the next iteration.
     ///
     /// # Panics
@@ -127,6 +153,14 @@ impl LoopExt for EventLoop {
     #[track_caller]
     fn create_future<T: 'static>(&self) -> LoopFuture<T> {
         LoopFuture::new(&self.loop_ref())
+    }
+
+    #[track_caller]
+    fn create_bridged_future<T: 'static>(
+        &self,
+        on_cancel: impl FnOnce(&EventLoop) + 'static,
+    ) -> LoopFuture<T> {
+        LoopFuture::bridged(&self.loop_ref(), on_cancel)
     }
 
     #[track_caller]
