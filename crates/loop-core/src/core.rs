@@ -54,7 +54,9 @@ pub(crate) struct Core {
     /// when this iteration began.
     pub(crate) looked_at: Cell<Nanos>,
     /// How long it had then been busy without looking.
-    pub(crate) stall: Cell<Duration>,
+    pub(crate) stall: Cell<Nanos>,
+    /// When a wait last ended because a timer was due.
+    pub(crate) rung_at: Cell<Option<Nanos>>,
     pub(crate) debug: Cell<bool>,
     pub(crate) slow_callback: Cell<Duration>,
     pub(crate) handler: RefCell<Option<ExceptionHandler>>,
@@ -94,7 +96,8 @@ impl Core {
             polled_at: Cell::new(now),
             poll_every_iteration: config.poll_every_iteration,
             looked_at: Cell::new(now),
-            stall: Cell::new(Duration::ZERO),
+            stall: Cell::new(0),
+            rung_at: Cell::new(None),
             debug: Cell::new(config.debug),
             slow_callback: Cell::new(config.slow_callback_duration),
             handler: RefCell::default(),
@@ -127,15 +130,15 @@ impl Core {
     }
 
     /// For how long the loop has not looked at its timers, as far as that can have made one late that is due now.
-    pub(crate) fn stall_at(&self, now: Nanos) -> Duration {
-        let noted = self.stall.get();
+    #[inline]
+    pub(crate) fn stall_at(&self, now: Nanos) -> Nanos {
         match self.looked_at.get() {
-            NOT_LOOKED => Duration::ZERO,
+            NOT_LOOKED => 0,
             // What has run since, in this iteration, may have kept a timer waiting that was found to be due with it.
             looked_at if self.phase.get() == Phase::Running => {
-                noted.max(Duration::from_nanos(now.saturating_sub(looked_at)))
+                self.stall.get().max(now.saturating_sub(looked_at))
             }
-            _ => noted,
+            _ => self.stall.get(),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::error::{LoopError, Stuck};
 use crate::exception::{ExceptionContext, drop_quietly, panic_message};
 use crate::raw::{Job, RawJob};
 use crate::shared::Message;
-use crate::{EventLoop, sleep};
+use crate::{EventLoop, alarm, sleep};
 
 /// With callbacks ready, a poll that would not wait is skipped for at most so many iterations in a row: the system
 /// call costs ten times what an iteration does, and one in eight costs next to nothing.
@@ -187,8 +187,15 @@ impl EventLoop {
             self.pass_virtual_time(deadline, max_wait)?;
             return Ok(None);
         }
-        let until_deadline = deadline.map(|deadline| deadline.saturating_sub(core.clock.now()));
-        let wait = match (until_deadline, max_wait) {
+        let (alarm, until_alarm) = match deadline {
+            Some(deadline) => {
+                let now = core.clock.now();
+                let alarm = alarm::at(core, deadline, now);
+                (Some(alarm), Some(alarm.saturating_sub(now)))
+            }
+            None => (None, None),
+        };
+        let wait = match (until_alarm, max_wait) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
@@ -199,6 +206,9 @@ impl EventLoop {
         core.unpolled.set(0);
         let now = core.clock.now();
         core.looked_at.set(now);
+        if alarm.is_some_and(|alarm| alarm <= now) {
+            core.rung_at.set(Some(now));
+        }
         core.polled_at.set(now);
         Ok(Some(now))
     }
@@ -390,7 +400,7 @@ fn set_virtual_time(core: &Core, to: Nanos) {
 /// Remembers for how long the loop had not looked, which is what makes a timer late. (Not at all, if there was no need.)
 fn note_stall(core: &Core, now: Nanos) {
     let stall = now.saturating_sub(core.looked_at.replace(now));
-    core.stall.set(Duration::from_nanos(stall));
+    core.stall.set(stall);
 }
 
 /// A timer whose time has come: its job stays in the queue of timers until it really runs, so that it can still be

@@ -47,6 +47,7 @@
 //! Futures and tasks are `loop-tasks`; blocking on results from other threads is `loop-bridge`; sockets and streams
 //! are `loop-net`.
 
+mod alarm;
 mod clock;
 mod closing;
 mod core;

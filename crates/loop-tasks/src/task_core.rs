@@ -265,14 +265,28 @@ impl Waits {
             return std::mem::replace(&mut self.first, next);
         }
         let at = self.place(id)?;
-        self.more.as_mut()?.remove(at)
+        let more = self.more.as_mut()?;
+        if at + 1 == more.len() {
+            more.pop_back()
+        } else {
+            more.remove(at)
+        }
     }
 
     /// Where a wait stands behind the first one.
     fn place(&self, id: u32) -> Option<usize> {
         let more = self.more.as_ref()?;
+        // Who begins one next looks for it, and so may who ends it: no other is touched then.
+        if more.back()?.id == id {
+            return Some(more.len() - 1);
+        }
         // Oldest first, so that each is found quickly however many there are; numbers may have wrapped around.
         let oldest = more.front()?.id;
+        // Of a batch that began together, of which none has ended, the number is the place.
+        let beyond = id.wrapping_sub(oldest) as usize;
+        if more.get(beyond).is_some_and(|wait| wait.id == id) {
+            return Some(beyond);
+        }
         let at = more.binary_search_by_key(&id.wrapping_sub(oldest), |wait| {
             wait.id.wrapping_sub(oldest)
         });

@@ -75,8 +75,9 @@ impl fmt::Display for NotActive {
 
 impl std::error::Error for NotActive {}
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Stage {
+    #[default]
     Created,
     Active,
     /// The deadline came, and the task was asked to cancel.
@@ -90,8 +91,9 @@ enum Alarm {
     Timer(TimerId),
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 enum When {
+    #[default]
     Never,
     /// Before it begins: from then on.
     After(Duration),
@@ -100,6 +102,7 @@ enum When {
     Due(LoopTime),
 }
 
+#[derive(Default)]
 struct Inner {
     stage: Cell<Stage>,
     when: Cell<When>,
@@ -108,6 +111,11 @@ struct Inner {
     alarm: RefCell<Option<Alarm>>,
     stall: Cell<Duration>,
     own: OwnRequest,
+}
+
+thread_local! {
+    /// The memory of a timeout that is over: timeouts are mostly made one after the other.
+    static SPARE: Cell<Option<Rc<Inner>>> = const { Cell::new(None) };
 }
 
 /// A deadline that can be moved while it runs: `asyncio.Timeout`.
@@ -139,14 +147,20 @@ pub struct Timeout(Rc<Inner>);
 
 impl Timeout {
     fn with(when: When) -> Timeout {
-        Timeout(Rc::new(Inner {
-            stage: Cell::new(Stage::Created),
-            when: Cell::new(when),
-            owner: OnceCell::new(),
-            alarm: RefCell::default(),
-            stall: Cell::new(Duration::ZERO),
-            own: OwnRequest::default(),
-        }))
+        let spare = SPARE.try_with(Cell::take).ok().flatten();
+        let timeout = Timeout(spare.unwrap_or_default());
+        timeout.0.when.set(when);
+        timeout
+    }
+
+    /// Keeps the memory for the next one, if nobody else holds it.
+    pub(crate) fn recycle(&mut self) {
+        if let Some(inner) = Rc::get_mut(&mut self.0) {
+            *inner = Inner::default();
+            // Where the thread is ending there is no next one.
+            let former = SPARE.try_with(|spare| spare.replace(Some(Rc::clone(&self.0))));
+            drop(former);
+        }
     }
 
     /// A limit of `delay`, from when [`run`](Timeout::run) is first polled. [`Duration::MAX`] is none.

@@ -30,6 +30,7 @@ pin_project! {
                 this.timeout.own().drop_inside(this.inner);
                 this.timeout.leave();
             }
+            this.timeout.recycle();
         }
     }
 }

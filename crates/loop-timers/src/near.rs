@@ -160,14 +160,17 @@ impl Near {
         2 * self.live + SLACK
     }
 
+    #[cold]
+    fn shrink_to(&mut self, room: usize) {
+        self.run.shrink_to(room);
+        self.heap.shrink_to(room);
+    }
+
     /// Gives memory back of which more than half is not needed for a while.
     fn limit_memory(&mut self) {
         let room = self.room();
-        if self.run.capacity() > 2 * room {
-            self.run.shrink_to(room);
-        }
-        if self.heap.capacity() > 2 * room {
-            self.heap.shrink_to(room);
+        if self.run.capacity().max(self.heap.capacity()) > 2 * room {
+            self.shrink_to(room);
         }
     }
 

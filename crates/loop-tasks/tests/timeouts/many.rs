@@ -5,7 +5,8 @@ use std::future::{pending, poll_fn};
 use futures_util::future::{join, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use loop_tasks::{
-    catch_cancel, create_task, current_task, sleep, sleep_result, timeout, wait_for, yield_now,
+    Timeout, catch_cancel, create_task, current_task, sleep, sleep_result, timeout, wait_for,
+    yield_now,
 };
 
 use crate::common::{Drops, MS, run, yields};
@@ -205,5 +206,24 @@ fn a_deadline_follows_what_it_holds_to_another_task() {
         let task = create_task(limited);
         assert!(task.await.unwrap().is_err());
         assert_eq!((mine.cancelling(), disturbed), (0, false));
+    });
+}
+
+/// A timeout that nobody holds any more leaves its memory to the next one, and nothing of what was in it.
+#[test]
+fn a_timeout_knows_nothing_of_the_one_before() {
+    run(async {
+        for _ in 0..3 {
+            assert!(timeout(MS, pending::<()>()).await.is_err());
+            let held = Timeout::new(MS);
+            assert!(!held.expired() && held.when().is_none());
+            assert!(held.run(pending::<()>()).await.is_err());
+            let next = Timeout::never();
+            assert!(!next.expired() && next.when().is_none());
+            assert_eq!(next.run(async { 1 }).await, Ok(1));
+            assert!(held.expired() && held.when().is_some() && !next.expired());
+        }
+        drop(timeout(MS, pending::<()>()));
+        assert_eq!(timeout(MS, async { 2 }).await, Ok(2));
     });
 }
