@@ -223,7 +223,7 @@ impl TaskBuilder {
         future: F,
         errors: Option<Errors<F::Output>>,
     ) -> Task<F::Output> {
-        make(owner, future, errors, self)
+        make_as(owner, future, errors, self)
     }
 }
 
@@ -237,27 +237,43 @@ fn running() -> LoopRef {
     }
 }
 
+/// Makes a task of which nothing is said, but by a factory.
 #[inline]
 pub(crate) fn make<F: Future<Output: 'static> + 'static>(
+    owner: &LoopRef,
+    future: F,
+    errors: Option<Errors<F::Output>>,
+    place: &'static Location<'static>,
+) -> Task<F::Output> {
+    assert!(!owner.is_closed(), "Event loop is closed");
+    let tasks = Tasks::of(owner);
+    if tasks.has_factory() {
+        return make_as(owner, future, errors, TaskBuilder::at(place));
+    }
+    let typed = tasks.create(owner, future, errors, place);
+    step::schedule_first(typed.any().as_task().expect("it was made as one"));
+    Task::new(LoopFuture::from_typed(typed))
+}
+
+fn make_as<F: Future<Output: 'static> + 'static>(
     owner: &LoopRef,
     future: F,
     errors: Option<Errors<F::Output>>,
     mut builder: TaskBuilder,
 ) -> Task<F::Output> {
     assert!(!owner.is_closed(), "Event loop is closed");
-    if let Some(factory) = Tasks::of(owner).factory() {
+    let tasks = Tasks::of(owner);
+    if let Some(factory) = tasks.factory() {
         builder = factory(builder);
     }
-    let typed: Typed<F::Output> = Tasks::create(owner, future, errors, builder.place);
+    let typed: Typed<F::Output> = tasks.create(owner, future, errors, builder.place);
     let task = typed.any().as_task().expect("it was made as one");
     // Before the first step, which may be now.
     if let Some(name) = builder.name {
         task.core().set_name(name);
     }
     if let Some(context) = builder.context {
-        let replace = |inherited: &mut Context| std::mem::replace(inherited, context);
-        let inherited = task.core().with_context(replace);
-        drop(inherited);
+        task.core().set_context(context);
     }
     if builder.eager && owner.event_loop().is_running() {
         step::start_now(task);
@@ -279,8 +295,7 @@ pub(crate) fn make<F: Future<Output: 'static> + 'static>(
 /// See [`Task`].
 #[track_caller]
 pub fn create_task<F: Future<Output: 'static> + 'static>(future: F) -> Task<F::Output> {
-    let builder = TaskBuilder::at(Location::caller());
-    make(&running(), future, None, builder)
+    make(&running(), future, None, Location::caller())
 }
 
 /// Makes a task on the running loop whose output is a `Result`: an `Err` counts as a failure of the task.
@@ -312,8 +327,8 @@ pub fn try_create_task<F, V: 'static, E: fmt::Debug + 'static>(future: F) -> Tas
 where
     F: Future<Output = Result<V, E>> + 'static,
 {
-    let builder = TaskBuilder::at(Location::caller());
-    make(&running(), future, Some(ErrorView::of_result), builder)
+    let errors = Some(ErrorView::of_result as Errors<_>);
+    make(&running(), future, errors, Location::caller())
 }
 
 /// What has a say in every task of a loop, as [`get_task_factory`](crate::LoopExt::get_task_factory) gives it.

@@ -27,7 +27,7 @@ use std::panic::Location;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
 
-use loop_core::LoopRef;
+use loop_core::{LoopRef, WakeKey};
 
 use crate::callbacks::Callbacks;
 use crate::error::TaskError;
@@ -328,36 +328,26 @@ impl Uncounted {
     }
 }
 
-/// A new cell, filled in its place: a cell is a few hundred bytes, too many to make elsewhere first.
-///
-/// # Safety
-/// `fill` initializes every part of what it is given, of which a [`Header`] is the first.
-#[inline(always)]
-unsafe fn allocate<C>(fill: impl FnOnce(*mut C)) -> AnyFuture {
-    let block = recycle::take::<C>();
-    fill(block.as_ptr());
-    AnyFuture(block.cast())
-}
-
 /// A counted reference to a cell whose outcome is a `T`.
 pub(crate) struct Typed<T> {
     any: AnyFuture,
     outcome: PhantomData<*const T>,
 }
 
+/// A cell is filled in its place: it is a few hundred bytes, too many to make elsewhere first.
 impl<T: 'static> Typed<T> {
+    #[inline]
     pub(crate) fn new<K: Kind>(owner: LoopRef, kind: K, place: &'static Location<'static>) -> Self {
         let vtable = const { &Functions::<T, K>::PLAIN };
-        let fill = |cell: *mut Cell<T, K>| {
-            // SAFETY: the place is for such a cell, and not filled yet.
-            unsafe {
-                (&raw mut (*cell).header).write(Header::new(owner, vtable, place));
-                (&raw mut (*cell).body).write(Body::new(None));
-                (&raw mut (*cell).kind).write(kind);
-            }
-        };
-        // SAFETY: all parts are filled.
-        let any = unsafe { allocate(fill) };
+        let block = recycle::take::<Cell<T, K>>();
+        let cell = block.as_ptr();
+        // SAFETY: the place is for such a cell, and not filled yet.
+        unsafe {
+            (&raw mut (*cell).header).write(Header::new(owner, vtable, place));
+            (&raw mut (*cell).body).write(Body::new(None));
+            (&raw mut (*cell).kind).write(kind);
+        }
+        let any = AnyFuture(block.cast());
         let outcome = PhantomData;
         Typed { any, outcome }
     }
@@ -365,23 +355,23 @@ impl<T: 'static> Typed<T> {
     #[inline]
     pub(crate) fn new_task<F: Future<Output = T> + 'static>(
         owner: LoopRef,
-        core: TaskCore,
+        key: WakeKey,
+        serial: u64,
         future: F,
         errors: Option<Errors<T>>,
         place: &'static Location<'static>,
     ) -> Self {
         let vtable = const { &TaskFunctions::<F>::TASK };
-        let fill = |cell: *mut TaskCell<F>| {
-            // SAFETY: the place is for such a cell, and not filled yet.
-            unsafe {
-                (&raw mut (*cell).header).write(Header::new(owner, vtable, place));
-                (&raw mut (*cell).core).write(core);
-                (&raw mut (*cell).body).write(Body::new(errors));
-                (&raw mut (*cell).future).write(UnsafeCell::new(ManuallyDrop::new(future)));
-            }
-        };
-        // SAFETY: all parts are filled.
-        let any = unsafe { allocate(fill) };
+        let block = recycle::take::<TaskCell<F>>();
+        let cell = block.as_ptr();
+        // SAFETY: the place is for such a cell, and not filled yet.
+        unsafe {
+            (&raw mut (*cell).header).write(Header::new(owner, vtable, place));
+            (&raw mut (*cell).core).write(TaskCore::new(key, serial));
+            (&raw mut (*cell).body).write(Body::new(errors));
+            (&raw mut (*cell).future).write(UnsafeCell::new(ManuallyDrop::new(future)));
+        }
+        let any = AnyFuture(block.cast());
         let outcome = PhantomData;
         Typed { any, outcome }
     }

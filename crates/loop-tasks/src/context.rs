@@ -48,7 +48,19 @@ impl Context {
     #[must_use]
     #[inline]
     pub fn current() -> Context {
+        match current::with_current(|task| task.core().is_plain()) {
+            Some(true) => Context::default(),
+            _ => Context::of_here(),
+        }
+    }
+
+    fn of_here() -> Context {
         with(|context| context.clone())
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 
     /// Calls `f` with this as the context, outside of any task's; what `f` sets is gone afterwards.

@@ -5,7 +5,7 @@ use std::panic::Location;
 
 use loop_core::{EventLoop, NoCurrentLoop, get_event_loop};
 
-use crate::builder::{TaskBuilder, make};
+use crate::builder::make;
 use crate::cell::AnyFuture;
 use crate::future::LoopFuture;
 use crate::task::Task;
@@ -45,8 +45,7 @@ impl<F: Future<Output: 'static> + 'static> EnsureFuture for F {
 
     #[track_caller]
     fn ensure_future(self, event_loop: &EventLoop) -> Task<F::Output> {
-        let builder = TaskBuilder::at(Location::caller());
-        make(&event_loop.loop_ref(), self, None, builder)
+        make(&event_loop.loop_ref(), self, None, Location::caller())
     }
 }
 

@@ -165,8 +165,7 @@ impl LoopExt for EventLoop {
 
     #[track_caller]
     fn create_task<F: Future<Output: 'static> + 'static>(&self, future: F) -> Task<F::Output> {
-        let builder = TaskBuilder::at(Location::caller());
-        make(&self.loop_ref(), future, None, builder)
+        make(&self.loop_ref(), future, None, Location::caller())
     }
 
     #[track_caller]
@@ -178,8 +177,7 @@ impl LoopExt for EventLoop {
         F: Future<Output = Result<V, E>> + 'static,
     {
         let errors = Some(ErrorView::of_result as Errors<Result<V, E>>);
-        let builder = TaskBuilder::at(Location::caller());
-        make(&self.loop_ref(), future, errors, builder)
+        make(&self.loop_ref(), future, errors, Location::caller())
     }
 
     #[track_caller]

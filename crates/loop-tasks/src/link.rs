@@ -110,7 +110,15 @@ impl Tie {
         Poll::Pending
     }
 
+    #[inline(always)]
     fn end(&mut self, future: &AnyFuture) -> Ended {
+        match self {
+            Tie::None => Ended::Settled,
+            _ => self.end_tied(future),
+        }
+    }
+
+    fn end_tied(&mut self, future: &AnyFuture) -> Ended {
         if let Tie::Task { task, wait, .. } = std::mem::take(self) {
             let wait = task.core().waits.borrow_mut().remove(wait);
             if wait.is_some_and(|wait| wait.passed) && future.was_cancelled() {

@@ -11,9 +11,12 @@ use std::cell::RefCell;
 use std::ptr::NonNull;
 
 /// The step from one class of sizes to the next, in bytes.
-const STEP: usize = 32;
-/// The number of classes: what is larger than `STEP * CLASSES` is not kept.
-const CLASSES: usize = 32;
+const STEP: usize = 16;
+/// What the blocks of every class lack to a multiple of `STEP`: allocators keep a word of their own beside each block,
+/// and the two together fill what they hand out.
+const LACK: usize = 8;
+/// The number of classes: what is larger than `STEP * CLASSES - LACK` is not kept.
+const CLASSES: usize = 64;
 /// How many blocks of a class are kept: a batch of tasks, not the memory of the largest crowd that ever was.
 const MOST: usize = 16 * 1024;
 /// The alignment of every kept block.
@@ -40,7 +43,7 @@ impl Drop for Kept {
 }
 
 const fn class_layout(class: usize) -> Layout {
-    match Layout::from_size_align((class + 1) * STEP, ALIGN) {
+    match Layout::from_size_align((class + 1) * STEP - LACK, ALIGN) {
         Ok(layout) => layout,
         Err(_) => panic!("the classes are small"),
     }
@@ -51,7 +54,7 @@ const fn class_of(layout: Layout) -> Option<usize> {
     if cfg!(debug_assertions) || layout.size() == 0 || layout.align() > ALIGN {
         return None;
     }
-    let class = (layout.size() - 1) / STEP;
+    let class = (layout.size() + LACK - 1) / STEP;
     if class < CLASSES { Some(class) } else { None }
 }
 

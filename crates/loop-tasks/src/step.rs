@@ -24,12 +24,18 @@ pub(crate) fn schedule(task: &TaskRef) {
     }
 }
 
+/// Puts the first step of a new task there.
+#[inline]
+pub(crate) fn schedule_first(task: &TaskRef) {
+    task.core().set(Flags::SCHEDULED);
+    task.header().owner.schedule(Step(task.clone()));
+}
+
 struct Step(TaskRef);
 
 impl Job for Step {
     #[inline]
     fn run(self, _: &EventLoop) {
-        self.0.core().clear(Flags::SCHEDULED);
         step(&self.0);
     }
 
@@ -45,20 +51,27 @@ impl Job for Step {
 #[inline]
 fn step(task: &TaskRef) {
     let core = task.core();
-    if !core.has(Flags::FUTURE) || core.has(Flags::RUNNING) {
+    let Some(plain) = core.begin_step() else {
         return; // It is done, or somebody woke it from inside its own poll by running callbacks.
-    }
+    };
     let stand = Stand::enter(task);
-    core.clear(Flags::RAISED);
-    core.set(Flags::RUNNING);
-    if core.has(Flags::ARMED | Flags::INTERRUPT) {
-        interrupted_step(task);
-    } else {
+    if plain {
         poll(task);
+    } else {
+        interrupted_step(task);
     }
     core.clear(Flags::RUNNING);
     stand.leave();
-    if core.has(Flags::ARMED) && core.has(Flags::FUTURE) {
+    if core.has(Flags::ARMED) {
+        armed_in_step(task);
+    }
+}
+
+/// A request came while it was running, and goes to where it now waits.
+#[cold]
+fn armed_in_step(task: &TaskRef) {
+    let core = task.core();
+    if core.has(Flags::FUTURE) {
         core.clear(Flags::ARMED);
         cancel::pass_on(task.clone());
     }
@@ -69,7 +82,7 @@ fn interrupted_step(task: &TaskRef) {
     let core = task.core();
     core.clear(Flags::ARMED);
     core.set(Flags::INTERRUPT);
-    if core.has(Flags::FRAME_PENDING) {
+    if core.take(Flags::FRAME_PENDING) {
         poll(task);
     } else {
         // No frame inside will take it: the await where the task stands ends it.
@@ -80,18 +93,16 @@ fn interrupted_step(task: &TaskRef) {
 #[inline]
 fn poll(task: &TaskRef) {
     let core = task.core();
-    core.clear(Flags::FRAME_PENDING);
     let waker = task.header().owner.waker(core.key);
     match task.poll(&mut Context::from_waker(&waker)) {
         Poll::Pending if core.has(Flags::INTERRUPT) => finish_cancelled(task),
         Poll::Pending => {}
         Poll::Ready(is_error) => {
-            task.drop_future();
             let late = core.take(Flags::ARMED | Flags::INTERRUPT);
-            if late && !is_error {
-                finish(task, cancelled(), State::CANCELLED);
-            } else if is_error {
+            if is_error {
                 done(task, State::FAILED);
+            } else if late {
+                finish(task, cancelled(), State::CANCELLED);
             } else {
                 done(task, State::default());
             }

@@ -11,12 +11,12 @@ use slab::Slab;
 
 use crate::builder::TaskFactory;
 use crate::cell::{AnyFuture, TaskRef, Typed};
+use crate::context::Context;
 use crate::error::TaskError;
 use crate::outcome::Errors;
 use crate::quiet::quietly;
 use crate::state::State;
 use crate::step;
-use crate::task_core::TaskCore;
 
 /// The unfinished tasks of one loop, which are kept alive here: a task that nobody holds goes on.
 #[derive(Default)]
@@ -43,27 +43,25 @@ impl Tasks {
     /// If the loop is closed.
     #[inline]
     pub(crate) fn create<F: Future<Output: 'static> + 'static>(
+        &self,
         owner: &LoopRef,
         future: F,
         errors: Option<Errors<F::Output>>,
         place: &'static Location<'static>,
     ) -> Typed<F::Output> {
-        let tasks = Tasks::of(owner);
-        let serial = tasks.born.get() + 1;
-        tasks.born.set(serial);
-        let mut slots = tasks.slots.borrow_mut();
-        let entry = slots.vacant_entry();
+        let serial = self.born.get() + 1;
+        self.born.set(serial);
+        let context = Context::current();
+        let slot = self.slots.borrow().vacant_key();
         #[expect(clippy::cast_possible_truncation, reason = "a generation wraps around")]
-        let key = WakeKey::new(entry.key(), serial as u32);
-        let typed = Typed::new_task(
-            owner.clone(),
-            TaskCore::new(key, serial),
-            future,
-            errors,
-            place,
-        );
+        let key = WakeKey::new(slot, serial as u32);
+        let typed = Typed::new_task(owner.clone(), key, serial, future, errors, place);
         let task = typed.any().as_task().expect("it was made as one");
-        entry.insert(task.clone());
+        let kept = self.slots.borrow_mut().insert(task.clone());
+        debug_assert!(kept == slot, "nobody else was given the slot");
+        if !context.is_empty() {
+            task.core().set_context(context);
+        }
         typed
     }
 
@@ -94,6 +92,10 @@ impl Tasks {
     }
 
     #[inline]
+    pub(crate) fn has_factory(&self) -> bool {
+        self.factory.borrow().is_some()
+    }
+
     pub(crate) fn factory(&self) -> Option<TaskFactory> {
         self.factory.borrow().clone()
     }

@@ -28,13 +28,14 @@ pub(crate) struct TaskCore {
     pub(crate) requests: Cell<u32>,
     flags: Cell<Flags>,
     pub(crate) waits: RefCell<Waits>,
-    context: Cell<Context>,
     rare: OnceCell<Box<Rare>>,
 }
 
 /// What few tasks have.
 #[derive(Default)]
 struct Rare {
+    /// The values of context variables: few tasks have any.
+    context: Cell<Context>,
     name: RefCell<Option<Rc<str>>>,
     /// How many of the requests are of frames, which have not ended yet.
     own_requests: Cell<u32>,
@@ -85,9 +86,26 @@ impl TaskCore {
             requests: Cell::new(0),
             flags: Cell::new(Flags::FUTURE),
             waits: RefCell::default(),
-            context: Cell::new(Context::current()),
             rare: OnceCell::new(),
         }
+    }
+
+    /// Begins a step, if there is one to take. `true`: no request for cancellation is in its way.
+    #[inline(always)]
+    pub(crate) fn begin_step(&self) -> Option<bool> {
+        let flags = self.flags.get().0 & !Flags::SCHEDULED.0;
+        if flags & (Flags::FUTURE | Flags::RUNNING).0 != Flags::FUTURE.0 {
+            self.flags.set(Flags(flags));
+            return None;
+        }
+        let flags = (flags | Flags::RUNNING.0) & !Flags::RAISED.0;
+        let plain = flags & (Flags::ARMED | Flags::INTERRUPT).0 == 0;
+        self.flags.set(Flags(if plain {
+            flags & !Flags::FRAME_PENDING.0
+        } else {
+            flags
+        }));
+        Some(plain)
     }
 
     /// Whether any of these is so.
@@ -143,6 +161,7 @@ impl TaskCore {
         self.requests.get().saturating_sub(beside)
     }
 
+    #[cold]
     fn rare(&self) -> &Rare {
         self.rare.get_or_init(Box::default)
     }
@@ -181,13 +200,27 @@ impl TaskCore {
         drop(old);
     }
 
+    pub(crate) fn set_context(&self, context: Context) {
+        let old = self.rare().context.replace(context);
+        drop(old);
+    }
+
     /// Calls `f`, which must not ask for the context itself, with the task's context.
     #[inline]
     pub(crate) fn with_context<R>(&self, f: impl FnOnce(&mut Context) -> R) -> R {
-        let mut context = self.context.take();
+        let rare = self.rare.get();
+        let mut context = rare.map_or_else(Context::default, |rare| rare.context.take());
         let result = f(&mut context);
-        self.context.set(context);
+        if !context.is_empty() || rare.is_some() {
+            self.rare().context.set(context);
+        }
         result
+    }
+
+    /// Whether it has no values of context variables, as far as can be told without looking.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.rare.get().is_none()
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) struct VTable {
     pub(crate) body: usize,
     pub(crate) outcome_type: fn() -> TypeId,
     pub(crate) was_cancelled: unsafe fn(NonNull<Header>) -> bool,
-    /// Polls the coroutine; when it is ready, keeps its output and says whether that is an error.
+    /// Polls the coroutine; when it is ready, keeps its output, drops it, and says whether the output is an error.
     pub(crate) poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> Poll<bool>,
     pub(crate) drop_future: unsafe fn(NonNull<Header>),
     /// Takes a failure as the outcome.
@@ -110,7 +110,7 @@ unsafe fn destroy<C>(header: NonNull<Header>) {
     struct Give<C>(NonNull<C>);
     impl<C> Drop for Give<C> {
         fn drop(&mut self) {
-            // SAFETY: `allocate` took it, its value is dropped (or being unwound from), and nobody uses it.
+            // SAFETY: `recycle::take` gave it, its value is dropped (or being unwound from), and nobody uses it.
             unsafe { recycle::give(self.0) }
         }
     }
@@ -184,11 +184,14 @@ unsafe fn poll<F: Future<Output: 'static> + 'static>(
     let is_error = errors.is_some_and(|view| (view().is_error)(&output));
     let pending = cell.body.outcome.replace(Outcome::Done(Ok(output)));
     drop(pending);
+    // SAFETY: the caller's promise, and the poll is over.
+    unsafe { drop_future::<F>(header) }
     Poll::Ready(is_error)
 }
 
 /// # Safety
 /// `header` must be the first field of a live `TaskCell<F>` that is not being polled.
+#[inline]
 unsafe fn drop_future<F: Future<Output: 'static> + 'static>(header: NonNull<Header>) {
     // SAFETY: the caller's promise.
     let cell = unsafe { header.cast::<TaskCell<F>>().as_ref() };
