@@ -17,7 +17,6 @@ use url::{Position, Url};
 
 use crate::fetch_error::FetchError;
 use crate::robots::AGENT;
-use crate::trust;
 
 type Sender = SendRequest<Empty<Bytes>>;
 
@@ -31,25 +30,32 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    pub(crate) fn new(insecure: bool) -> Connections {
+    /// Connections that trust whom `tls` trusts.
+    pub(crate) fn new(tls: ClientConfig) -> Connections {
         Connections {
-            tls: Arc::new(trust::config(insecure)),
+            tls: Arc::new(tls),
             free: RefCell::default(),
         }
     }
 
     /// Sends a request and waits for the head of its answer.
-    pub(crate) async fn ask(&self, method: Method, url: &Url) -> Result<Answered, FetchError> {
+    /// The answer may be coded as `accept` says.
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        url: &Url,
+        accept: &'static str,
+    ) -> Result<Answered, FetchError> {
         while let Some(mut sender) = self.take(url) {
             // Its server may have closed it meanwhile. Then the request goes over the next one.
             if sender.ready().await.is_ok()
-                && let Ok(answer) = sender.send_request(request(&method, url)).await
+                && let Ok(answer) = sender.send_request(request(&method, url, accept)).await
             {
                 return Ok((answer, sender));
             }
         }
         let mut sender = self.open(url).await?;
-        let answer = sender.send_request(request(&method, url)).await;
+        let answer = sender.send_request(request(&method, url, accept)).await;
         Ok((answer.map_err(FetchError::Http)?, sender))
     }
 
@@ -96,14 +102,13 @@ where
     Ok(sender)
 }
 
-/// Asks for the document as it is: compressed, its size would say nothing of what it takes to hold and to parse it.
-fn request(method: &Method, url: &Url) -> Request<Empty<Bytes>> {
+fn request(method: &Method, url: &Url, accept: &'static str) -> Request<Empty<Bytes>> {
     Request::builder()
         .method(method)
         .uri(&url[Position::BeforePath..Position::AfterQuery])
         .header(HOST, &url[Position::BeforeHost..Position::AfterPort])
         .header(USER_AGENT, AGENT)
-        .header(ACCEPT_ENCODING, "identity")
+        .header(ACCEPT_ENCODING, accept)
         .body(Empty::new())
         .expect("the parts of a URL are fit for a request")
 }

@@ -20,6 +20,9 @@ use crate::robots::Rules;
 /// How often an address may send us elsewhere.
 const REDIRECTS: usize = 10;
 
+/// A server that wants to be left alone for longer is not asked again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
 /// What the tasks of a crawl share.
 pub(crate) struct Crawler {
     pub(crate) client: Client,
@@ -28,6 +31,8 @@ pub(crate) struct Crawler {
     pub(crate) jobs: usize,
     /// How many addresses are asked for.
     pub(crate) limit: usize,
+    /// How often a server that is too busy is asked again for the same address.
+    pub(crate) retries: usize,
     /// Whether links to other sites are checked.
     pub(crate) external: bool,
     /// Whether the parts of pages that links name are checked.
@@ -72,7 +77,7 @@ impl Crawler {
             };
             running = pending;
             for task in done {
-                crawl.ended(task.await?)?;
+                crawl.ended(task.await?, event_loop.time())?;
             }
         }
         crawl.report.took = event_loop.time() - began;
@@ -179,7 +184,7 @@ impl Crawl {
         None
     }
 
-    fn ended(&mut self, ended: Ended) -> Result<(), Box<dyn Error>> {
+    fn ended(&mut self, ended: Ended, now: Instant) -> Result<(), Box<dyn Error>> {
         let (lead, got) = match ended {
             Ended::Rules(host, rules) => {
                 self.frontier.rules(&host, rules);
@@ -202,14 +207,30 @@ impl Crawl {
             });
             return Ok(());
         }
+        if let Err(FetchError::Busy(_, pause)) = got
+            && pause <= LONGEST_PAUSE
+            && lead.refused < self.crawler.retries
+        {
+            self.report.retried += 1;
+            self.frontier.pause(&lead.url, now + pause);
+            self.frontier.push(Lead {
+                refused: lead.refused + 1,
+                ..lead
+            });
+            return Ok(());
+        }
         self.ended += 1;
         let outcome = match got {
-            Ok(Got::Page(bytes, found)) => {
+            Ok(Got::Page(bytes, Ok(found))) => {
                 self.report.pages += 1;
                 self.report.bytes += bytes;
-                self.page(&lead, found?);
+                self.page(&lead, found);
                 Outcome::Good
             }
+            Ok(Got::Page(_, Err(error))) => Outcome::Broken {
+                kind: "parse",
+                why: format!("it cannot be parsed, its links are unknown: {error}"),
+            },
             Ok(Got::Other(kind)) if lead.id == self.start => {
                 let what = format!("{} is {kind}, not HTML: it has no links", lead.url);
                 return Err(what.into());
@@ -284,6 +305,7 @@ impl Crawl {
             url,
             redirects,
             again: false,
+            refused: 0,
         });
     }
 

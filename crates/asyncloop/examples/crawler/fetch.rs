@@ -1,19 +1,28 @@
 //! One request: what is at an address, in the time that there is.
 
+use std::io;
 use std::time::Duration;
 
 use asyncloop::prelude::*;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, LOCATION};
-use hyper::{Method, Response};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER};
+use hyper::{Method, Response, StatusCode};
 use url::Url;
 
 use crate::connections::Connections;
 use crate::fetch_error::FetchError;
+use crate::unpack::unpack;
 
 /// The most that is read of what nobody looks at, so that its connection can be kept.
 const SMALL_BYTES: usize = 64 << 10;
+
+/// How a document may come: as it is, or packed.
+const PLAIN: &str = "identity";
+const PACKED: &str = "gzip";
+
+/// How long a server that is too busy is left alone if it does not say for how long.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What is at an address.
 pub(crate) enum Answer {
@@ -56,7 +65,7 @@ impl Client {
         self.in_time(async {
             let mut url = url.clone();
             for _ in 0..=REDIRECTS {
-                let (answer, sender) = self.connections.ask(Method::GET, &url).await?;
+                let (answer, sender) = self.connections.ask(Method::GET, &url, PLAIN).await?;
                 let moved = moved(&answer, &url);
                 let mut text = Vec::new();
                 if read(&mut text, answer.into_body(), most_bytes).await? {
@@ -83,7 +92,7 @@ impl Client {
     }
 
     async fn head(&self, method: Method, url: &Url) -> Result<Answer, FetchError> {
-        let (answer, _) = self.connections.ask(method, url).await?;
+        let (answer, _) = self.connections.ask(method, url, PLAIN).await?;
         match moved(&answer, url)? {
             Some(next) => Ok(Answer::Moved(next)),
             None => Ok(Answer::Other(kind(&answer))),
@@ -91,7 +100,7 @@ impl Client {
     }
 
     async fn get(&self, url: &Url) -> Result<Answer, FetchError> {
-        let (answer, sender) = self.connections.ask(Method::GET, url).await?;
+        let (answer, sender) = self.connections.ask(Method::GET, url, PACKED).await?;
         let moved = moved(&answer, url);
         let kind = kind(&answer);
         let is_html = kind.starts_with("text/html") || kind.starts_with("application/xhtml");
@@ -100,15 +109,25 @@ impl Client {
         let body = answer.into_body();
         let mut html = Vec::new();
         if wanted {
-            if let Some(how) = encoding.filter(|how| how != "identity") {
-                return Err(FetchError::Encoded(how));
-            }
+            let encoding = encoding.map(|how| how.to_ascii_lowercase());
+            let is_packed = match encoding.as_deref() {
+                None | Some("" | "identity") => false,
+                Some("gzip" | "x-gzip") => true,
+                Some(how) => return Err(FetchError::Encoded(how.to_owned())),
+            };
             let most = self.max_size_bytes;
             // Where its length is known, a page that is too large is not begun.
             if body.size_hint().lower() > most as u64 || !read(&mut html, body, most).await? {
                 return Err(FetchError::TooLarge(most));
             }
             self.connections.keep(url, sender);
+            if is_packed {
+                // That may take long, so it is not done here.
+                let unpacked = to_thread(move || unpack(&html, most)).await;
+                let unpacked = unpacked.unwrap_or_else(|error| Err(io::Error::other(error)));
+                let page = unpacked.map_err(FetchError::Packed)?;
+                html = page.ok_or(FetchError::TooLarge(most))?;
+            }
         } else if let Ok(true) = read(&mut html, body, SMALL_BYTES).await {
             self.connections.keep(url, sender);
         }
@@ -151,10 +170,20 @@ fn moved(answer: &Response<Incoming>, url: &Url) -> Result<Option<Url>, FetchErr
         next.set_fragment(None);
         return Ok(Some(next));
     }
-    match status.is_success() {
-        true => Ok(None),
-        false => Err(FetchError::Status(status)),
+    if status.is_success() {
+        return Ok(None);
     }
+    let pause = header(answer, RETRY_AFTER).map(|text| pause(&text));
+    Err(match (status, pause) {
+        (StatusCode::TOO_MANY_REQUESTS, pause) => FetchError::Busy(status, pause.unwrap_or(PAUSE)),
+        (StatusCode::SERVICE_UNAVAILABLE, Some(pause)) => FetchError::Busy(status, pause),
+        _ => FetchError::Status(status),
+    })
+}
+
+/// For how long a server wants to be left alone. It may also say until when, of which we know only that it is later.
+fn pause(text: &str) -> Duration {
+    text.parse().map_or(PAUSE, Duration::from_secs)
 }
 
 fn header(answer: &Response<Incoming>, name: HeaderName) -> Option<String> {

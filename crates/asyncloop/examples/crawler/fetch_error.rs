@@ -17,12 +17,16 @@ pub(crate) enum FetchError {
     /// The connection broke, or what came is not HTTP.
     Http(hyper::Error),
     Status(StatusCode),
+    /// The server is too busy, and wants to be left alone for so long.
+    Busy(StatusCode, Duration),
     /// A redirect to what is no address.
     Location(String),
     TooManyRedirects(usize),
     TooLarge(usize),
-    /// It came compressed, which nobody had asked for.
+    /// It came in a coding that nobody had asked for.
     Encoded(String),
+    /// It came packed, and cannot be unpacked.
+    Packed(io::Error),
     Timeout(Duration, Elapsed),
 }
 
@@ -34,10 +38,10 @@ impl FetchError {
             FetchError::Connect(_) => "connect",
             FetchError::Tls(_) => "tls",
             FetchError::Http(_) => "http",
-            FetchError::Status(_) => "status",
+            FetchError::Status(_) | FetchError::Busy(..) => "status",
             FetchError::Location(_) | FetchError::TooManyRedirects(_) => "redirect",
             FetchError::TooLarge(_) => "too_large",
-            FetchError::Encoded(_) => "encoding",
+            FetchError::Encoded(_) | FetchError::Packed(_) => "encoding",
             FetchError::Timeout(..) => "timeout",
         }
     }
@@ -51,7 +55,9 @@ impl fmt::Display for FetchError {
             FetchError::Tls(error) => {
                 write!(f, "no TLS: {error}")?;
                 match error.to_string().contains("certificate") {
-                    true => f.write_str(" (--insecure accepts any certificate)"),
+                    true => f.write_str(
+                        " (--ca believes an authority of yours, --insecure any certificate)",
+                    ),
                     false => Ok(()),
                 }
             }
@@ -62,6 +68,9 @@ impl fmt::Display for FetchError {
                 causes.try_for_each(|cause| write!(f, ": {cause}"))
             }
             FetchError::Status(status) => write!(f, "{status}"),
+            FetchError::Busy(status, pause) => {
+                write!(f, "{status}, and wants to be left alone for {pause:?}")
+            }
             FetchError::Location(text) => {
                 write!(f, "it redirects to {text:?}, which is no address")
             }
@@ -75,6 +84,9 @@ impl fmt::Display for FetchError {
                     f,
                     "encoded as {how}, which was not asked for: its links are unknown"
                 )
+            }
+            FetchError::Packed(error) => {
+                write!(f, "it cannot be unpacked, its links are unknown: {error}")
             }
             FetchError::Timeout(limit, elapsed) => {
                 write!(f, "no answer within {limit:?}: {elapsed}")

@@ -19,6 +19,8 @@ pub(crate) struct Lead {
     pub(crate) redirects: usize,
     /// It is asked for the second time.
     pub(crate) again: bool,
+    /// How often its server was too busy.
+    pub(crate) refused: usize,
 }
 
 /// What the frontier has to say.
@@ -125,6 +127,13 @@ impl Frontier {
         if let Some(host) = self.hosts.get_mut(host) {
             host.running = 0;
             host.rules = Some(rules);
+        }
+    }
+
+    /// A host wants to be left alone until then.
+    pub(crate) fn pause(&mut self, url: &Url, until: Instant) {
+        if let Some(host) = self.hosts.get_mut(&host(url)) {
+            host.turn = host.turn.max(Some(until));
         }
     }
 

@@ -4,7 +4,7 @@
 //! its own in another thread. With `--parse on-loop` innocent requests time out while the loop parses; with pools none does.
 //!
 //! Where to begin to read: `crawl` is the crawl. What it asks for next is up to the `frontier`, and to what `robots`
-//! allow; `fetch` asks, over `connections` that `trust` somebody, or says why not (`fetch_error`). The `parser` finds the
+//! allow; `fetch` asks, over `connections` that `trust` somebody, and `unpack`s, or says why not (`fetch_error`). The `parser` finds the
 //! `links` of a page, here or elsewhere. What came of all that is in the `ledger`, and then in the `report`.
 
 #![forbid(unsafe_code)]
@@ -25,6 +25,7 @@ mod robots;
 mod server;
 mod site;
 mod trust;
+mod unpack;
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -103,13 +104,14 @@ fn check(options: &Options) -> Result<Report, Box<dyn Error>> {
 fn crawl(options: &Options, start: Url, timeout: Duration) -> Result<Report, Box<dyn Error>> {
     let crawler = Rc::new(Crawler {
         client: Client {
-            connections: Connections::new(options.insecure),
+            connections: Connections::new(trust::config(options.insecure, options.ca.as_deref())?),
             timeout: options.timeout.unwrap_or(timeout),
             max_size_bytes: options.max_size_bytes,
         },
         parser: Parser::new(options.parse)?,
         jobs: options.jobs,
         limit: options.limit,
+        retries: options.retries,
         external: options.external,
         fragments: options.fragments,
     });

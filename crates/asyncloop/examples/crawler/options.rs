@@ -24,6 +24,8 @@ How the servers are treated
   --delay SECONDS      pause between the beginnings of requests to one host (0, or what robots.txt says)
   --timeout SECONDS    time for one request, from the name to the last byte (10; on the own site 1)
   --ignore-robots      fetch also what robots.txt forbids
+  --retries N          ask again so often if a server is too busy: 429, or 503 with Retry-After, of a minute at most (3)
+  --ca FILE            believe also the authorities in this file (PEM)
   --insecure           accept any certificate
 
 Where pages are parsed
@@ -38,7 +40,8 @@ Output
   -h, --help           this text
 
 Exit status: 0 if every link leads somewhere, 1 if not, 2 if nothing could be checked. An address without an answer in
-time is asked for once more in the end; if it answers then, it is reported and counts as good. Ctrl-C ends the crawl and
+time is asked for once more in the end; if it answers then, it is reported and counts as good. A page that cannot be
+parsed, such as one that kills its process, counts as broken. Ctrl-C ends the crawl and
 reports what is known.";
 
 /// Where pages are parsed.
@@ -60,6 +63,8 @@ pub(crate) struct Options {
     pub(crate) delay: Duration,
     pub(crate) timeout: Option<Duration>,
     pub(crate) ignore_robots: bool,
+    pub(crate) retries: usize,
+    pub(crate) ca: Option<PathBuf>,
     pub(crate) insecure: bool,
     pub(crate) parse: Place,
     pub(crate) site: PathBuf,
@@ -81,6 +86,8 @@ impl Options {
             delay: Duration::ZERO,
             timeout: None,
             ignore_robots: false,
+            retries: 3,
+            ca: None,
             insecure: false,
             parse: Place::Threads,
             site: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs")),
@@ -100,6 +107,8 @@ impl Options {
                 Long("delay") => options.delay = seconds(&mut parser)?,
                 Long("timeout") => options.timeout = Some(seconds(&mut parser)?),
                 Long("ignore-robots") => options.ignore_robots = true,
+                Long("retries") => options.retries = parser.value()?.parse()?,
+                Long("ca") => options.ca = Some(parser.value()?.into()),
                 Long("insecure") => options.insecure = true,
                 Long("parse") => options.parse = place(&parser.value()?.string()?)?,
                 Long("site") => options.site = parser.value()?.into(),

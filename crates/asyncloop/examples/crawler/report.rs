@@ -42,6 +42,8 @@ pub(crate) struct Report {
     pub(crate) elsewhere: usize,
     /// Addresses that were not asked for because of the limit.
     pub(crate) left_out: usize,
+    /// Requests that were made again because the server was too busy.
+    pub(crate) retried: usize,
     pub(crate) blocked: Vec<Block>,
     pub(crate) took: Duration,
     /// It was stopped before its end.
@@ -100,6 +102,7 @@ impl Report {
             "forbidden": self.forbidden,
             "elsewhere": self.elsewhere,
             "left_out": self.left_out,
+            "retried": self.retried,
             "blocked_seconds": self.blocked_seconds(),
             "blocked": self.blocked.iter().map(block).collect::<Vec<_>>(),
             "interrupted": self.interrupted,
@@ -158,6 +161,13 @@ impl Report {
                 f,
                 ", of them {innocent} of innocent requests: the loop was blocked"
             )?,
+        }
+        if self.retried > 0 {
+            writeln!(
+                f,
+                "retried    {}, since the server was too busy",
+                self.retried
+            )?;
         }
         for (what, count, why) in [
             ("elsewhere", self.elsewhere, "without --external"),

@@ -21,6 +21,11 @@ impl Rules {
         Rules(Robots::allow_all())
     }
 
+    /// Nothing is allowed, since nobody knows.
+    fn unreachable() -> Rules {
+        Rules(Robots::from_access(AccessResult::Unreachable, AGENT))
+    }
+
     /// The rules in a text.
     pub(crate) fn parse(text: &[u8]) -> Rules {
         Rules(Robots::parse(text, AGENT))
@@ -31,9 +36,8 @@ impl Rules {
         match client.text(url, BYTE_LIMIT).await {
             Ok(text) => Rules::parse(&text),
             // A server in trouble is left alone.
-            Err(FetchError::Status(status)) if status.is_server_error() => {
-                Rules(Robots::from_access(AccessResult::Unreachable, AGENT))
-            }
+            Err(FetchError::Busy(..)) => Rules::unreachable(),
+            Err(FetchError::Status(status)) if status.is_server_error() => Rules::unreachable(),
             // It has none; or it cannot be reached, which is then said of every link to it.
             Err(_) => Rules::none(),
         }

@@ -106,6 +106,21 @@ fn a_connection_that_ends_too_soon() {
     }
 }
 
+/// A socket that is closed with something unread in it resets its connection.
+#[test]
+fn a_connection_that_is_reset() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let _ = stream.unwrap().peek(&mut [0]); // the request is there
+        }
+    });
+    let (kind, why) = broken(&url, &[]);
+    assert_eq!(kind, "http");
+    assert!(why.contains("reset"), "{why}");
+}
+
 #[test]
 fn what_is_not_http() {
     for answer in [

@@ -10,12 +10,16 @@ mod frontier;
 mod links;
 mod robots;
 
+mod busy;
 mod command_line;
+mod deaths;
 mod hostile;
 mod nginx;
 mod own_site;
+mod packed;
 mod pages;
 mod politeness;
 mod run;
 mod server;
+mod trust;
 mod website;

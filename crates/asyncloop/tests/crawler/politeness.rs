@@ -13,6 +13,7 @@ fn lead(id: usize, url: &str) -> Lead {
         url: Url::parse(url).unwrap(),
         redirects: 0,
         again: false,
+        refused: 0,
     }
 }
 
@@ -102,4 +103,24 @@ fn rules_come_first_and_are_kept() {
     let delay = Duration::from_secs(3);
     assert!(matches!(frontier.next(now), Next::NotBefore(then) if then == now + delay));
     assert!(matches!(frontier.next(now + delay), Next::Lead(lead) if lead.id == 3));
+}
+
+/// A pause is the host's, and shortens none that there is.
+#[test]
+fn a_host_that_is_too_busy_is_left_alone() {
+    let mut frontier = Frontier::new(9, Duration::from_secs(2), false);
+    let now = start();
+    let busy = Url::parse("http://a/").unwrap();
+    for id in 1..3 {
+        frontier.push(lead(id, "http://a/"));
+    }
+    assert!(matches!(frontier.next(now), Next::Lead(lead) if lead.id == 1));
+    frontier.pause(&busy, now + Duration::from_secs(1));
+    let (_, then) = all(&mut frontier, now);
+    assert_eq!(then, Some(now + Duration::from_secs(2)));
+    frontier.pause(&busy, now + Duration::from_secs(30));
+    frontier.push(lead(3, "http://b/"));
+    let until = now + Duration::from_secs(30);
+    assert_eq!(all(&mut frontier, now), (vec![3], Some(until)));
+    assert_eq!(all(&mut frontier, until), (vec![2], None));
 }

@@ -5,11 +5,16 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// Finds the example that cargo built beside this test, and runs it.
-pub(crate) fn crawler(arguments: &[&str]) -> Output {
+/// The example that cargo built beside this test.
+pub(crate) fn path_of_crawler() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let folder: PathBuf = test.ancestors().nth(2).unwrap().join("examples");
-    let path = folder.join(format!("crawler{}", std::env::consts::EXE_SUFFIX));
+    folder.join(format!("crawler{}", std::env::consts::EXE_SUFFIX))
+}
+
+/// Runs the crawler to its end.
+pub(crate) fn crawler(arguments: &[&str]) -> Output {
+    let path = path_of_crawler();
     let run = Command::new(&path).args(arguments).output();
     run.unwrap_or_else(|error| panic!("{}: {error}: `cargo build --examples`", path.display()))
 }
