@@ -164,6 +164,7 @@ impl EventLoop {
         }
     }
 
+    #[inline]
     fn iterate(&self, max_wait: Option<Duration>) -> Result<(), LoopError> {
         let now = self.wait_for_events(max_wait)?; // 1, 2
         self.collect(now); // 3
@@ -176,11 +177,18 @@ impl EventLoop {
     /// 2. Poll.
     ///
     /// Says what time it is now, if it has looked: reading the clock is a good part of what a timer costs.
+    #[inline]
     fn wait_for_events(&self, max_wait: Option<Duration>) -> Result<Option<Nanos>, LoopError> {
-        let core = self.core();
         if self.has_ready() {
-            return Ok(poll_without_waiting(core));
+            Ok(poll_without_waiting(self.core()))
+        } else {
+            self.wait_idle(max_wait)
         }
+    }
+
+    #[inline(never)]
+    fn wait_idle(&self, max_wait: Option<Duration>) -> Result<Option<Nanos>, LoopError> {
+        let core = self.core();
         let max_wait = max_wait.map(nanos);
         let deadline = core.timers.borrow_mut().next_deadline();
         if core.clock.is_virtual() {
@@ -244,7 +252,9 @@ impl EventLoop {
     /// 3. Turn I/O events, then messages from other threads, then due timers into ready callbacks.
     fn collect(&self, now: Option<Nanos>) {
         let core = self.core();
-        self.deliver_io();
+        if core.io.borrow().is_some() {
+            self.deliver_io();
+        }
         if core.shared.mailbox.is_notified() {
             let mut batch = core.inbox.take();
             core.shared.mailbox.take(&mut batch);
@@ -263,6 +273,7 @@ impl EventLoop {
         }
     }
 
+    #[inline(never)]
     fn deliver_io(&self) {
         let core = self.core();
         let mut woken = match core.io.borrow_mut().as_mut() {
@@ -371,10 +382,15 @@ impl EventLoop {
 }
 
 /// Says what time it is, if it has looked and the clock is the system's.
+#[inline]
 fn poll_without_waiting(core: &Core) -> Option<Nanos> {
-    if core.io.borrow().is_none() {
-        return None; // With no descriptor there is nothing to poll.
-    }
+    // With no descriptor there is nothing to poll.
+    let polls = core.io.borrow().is_some();
+    polls.then(|| poll_now_and_then(core)).flatten()
+}
+
+#[inline(never)]
+fn poll_now_and_then(core: &Core) -> Option<Nanos> {
     let real = |now: Nanos| (!core.clock.is_virtual()).then_some(now);
     let unpolled = core.unpolled.get() + 1;
     core.unpolled.set(unpolled);
