@@ -52,24 +52,23 @@ pub(crate) type Callback = Rc<IoCall<dyn FnMut()>>;
 /// Callbacks that nobody calls any more: dropped when nothing is borrowed, since their drops are the user's code.
 pub(crate) type Replaced = [Option<Callback>; 2];
 
-/// What a slot holds.
-enum Entry {
-    Calls(Source),
-    Watched { serial: u32, state: Rc<WatchState> },
+/// What a slot holds: little, so that those of thousands of connections stay in the processor's cache.
+struct Entry {
+    /// Never used again, so that an event for an earlier owner of the slot is told apart.
+    serial: u32,
+    what: What,
+}
+
+enum What {
+    Calls(Box<Source>),
+    Watched(Rc<WatchState>),
 }
 
 impl Entry {
-    fn serial(&self) -> u32 {
-        match self {
-            Entry::Calls(source) => source.serial,
-            Entry::Watched { serial, .. } => *serial,
-        }
-    }
-
     fn source(&mut self) -> Option<&mut Source> {
-        match self {
-            Entry::Calls(source) => Some(source),
-            Entry::Watched { .. } => None,
+        match &mut self.what {
+            What::Calls(source) => Some(source),
+            What::Watched(_) => None,
         }
     }
 }
@@ -77,8 +76,6 @@ impl Entry {
 /// A descriptor with callbacks.
 struct Source {
     fd: RawFd,
-    /// Never used again, so that an event for an earlier owner of the slot is told apart.
-    serial: u32,
     reader: Option<Callback>,
     writer: Option<Callback>,
     /// Whether a callback of this source has run, so that it has to be registered again before the next poll.
@@ -128,7 +125,7 @@ fn parts(token: Token) -> (usize, u32) {
 fn find(entries: &mut Slab<Entry>, token: Token) -> Option<&mut Source> {
     let (slot, serial) = parts(token);
     let entry = entries.get_mut(slot)?;
-    (entry.serial() == serial).then(|| entry.source())?
+    (entry.serial == serial).then(|| entry.source())?
 }
 
 impl IoRegistry {
@@ -202,14 +199,15 @@ impl IoRegistry {
                 continue;
             }
             let (slot, serial) = parts(event.token());
-            let source = match self.entries.get(slot) {
-                Some(entry) if entry.serial() != serial => continue,
-                Some(Entry::Calls(source)) => source,
-                Some(Entry::Watched { state, .. }) => {
+            let Some(entry) = self.entries.get(slot).filter(|e| e.serial == serial) else {
+                continue;
+            };
+            let source = match &entry.what {
+                What::Calls(source) => source,
+                What::Watched(state) => {
                     state.happened(event, &mut self.woken);
                     continue;
                 }
-                None => continue,
             };
             // The end of the stream and errors are for whoever reads or writes to find out.
             let broken = event.is_error();
@@ -249,10 +247,11 @@ impl IoRegistry {
             self.register(fd, direction, callback)?;
             return Ok([None, None]);
         };
-        let source = self.entries[slot]
+        let entry = &mut self.entries[slot];
+        let token = token(slot, entry.serial);
+        let source = entry
             .source()
             .expect("descriptors by number are those with callbacks");
-        let token = token(slot, source.serial);
         let old = source.side(direction).replace(Rc::clone(callback));
         let interest = source
             .interest()
@@ -280,8 +279,9 @@ impl IoRegistry {
 
     /// Forgets the callbacks of a descriptor that the system no longer knows.
     fn forget(&mut self, fd: RawFd) -> Replaced {
-        match self.by_fd.remove(&fd).map(|slot| self.entries.remove(slot)) {
-            Some(Entry::Calls(source)) => [source.reader, source.writer],
+        let gone = self.by_fd.remove(&fd).map(|slot| self.entries.remove(slot));
+        match gone.map(|entry| entry.what) {
+            Some(What::Calls(source)) => [source.reader, source.writer],
             _ => [None, None],
         }
     }
@@ -296,7 +296,6 @@ impl IoRegistry {
         let serial = self.serial();
         let mut source = Source {
             fd,
-            serial,
             reader: None,
             writer: None,
             spent: false,
@@ -310,7 +309,8 @@ impl IoRegistry {
         self.poll
             .registry()
             .register(&mut SourceFd(&fd), token(slot, serial), interest)?;
-        entry.insert(Entry::Calls(source));
+        let what = What::Calls(Box::new(source));
+        entry.insert(Entry { serial, what });
         self.by_fd.insert(fd, slot);
         Ok(())
     }
@@ -327,8 +327,8 @@ impl IoRegistry {
         self.poll
             .registry()
             .register(&mut SourceFd(&fd), token, sys::BOTH_WAYS)?;
-        let state = Rc::clone(state);
-        entry.insert(Entry::Watched { serial, state });
+        let what = What::Watched(Rc::clone(state));
+        entry.insert(Entry { serial, what });
         // The system took the number for a new one, so callbacks under it were for a descriptor that was closed.
         Ok((token, self.forget(fd)))
     }
@@ -345,11 +345,11 @@ impl IoRegistry {
     pub(crate) fn into_parts(mut self) -> (Vec<Callback>, Vec<Rc<WatchState>>) {
         let (mut callbacks, mut watches) = (Vec::new(), Vec::new());
         for entry in self.entries.drain() {
-            match entry {
-                Entry::Calls(source) => {
+            match entry.what {
+                What::Calls(source) => {
                     callbacks.extend(source.reader.into_iter().chain(source.writer));
                 }
-                Entry::Watched { state, .. } => watches.push(state),
+                What::Watched(state) => watches.push(state),
             }
         }
         (callbacks, watches)
@@ -358,15 +358,15 @@ impl IoRegistry {
     /// Takes a callback out.
     pub(crate) fn remove(&mut self, fd: RawFd, direction: Direction) -> Option<Callback> {
         let slot = *self.by_fd.get(&fd)?;
-        let source = self.entries[slot].source()?;
+        let entry = &mut self.entries[slot];
+        let token = token(slot, entry.serial);
+        let source = entry.source()?;
         let old = source.side(direction).take()?;
         let result = match source.interest() {
-            Some(interest) => {
-                let token = token(slot, source.serial);
-                self.poll
-                    .registry()
-                    .reregister(&mut SourceFd(&fd), token, interest)
-            }
+            Some(interest) => self
+                .poll
+                .registry()
+                .reregister(&mut SourceFd(&fd), token, interest),
             None => {
                 self.entries.remove(slot);
                 self.by_fd.remove(&fd);
@@ -381,8 +381,10 @@ impl IoRegistry {
 
     fn has(&self, token: Token, direction: Direction, callback: &Callback) -> bool {
         let (slot, serial) = parts(token);
-        let Some(Entry::Calls(source)) = self.entries.get(slot).filter(|e| e.serial() == serial)
-        else {
+        let Some(entry) = self.entries.get(slot).filter(|e| e.serial == serial) else {
+            return false;
+        };
+        let What::Calls(source) = &entry.what else {
             return false;
         };
         let side = match direction {

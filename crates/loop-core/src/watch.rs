@@ -4,7 +4,7 @@
 //! write says that it is over; so as long as there is something to do nobody asks the system, and no edge is lost:
 //! between the attempt and the flag nothing can come in, since the loop takes events in on the same thread.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
@@ -29,17 +29,39 @@ const URGENT: u8 = 8;
 /// The loop is closed: nothing will be told any more.
 const GONE: u8 = 16;
 
+/// There are others in the line, behind the first of a direction.
+const CROWDED: u8 = 32;
+
 /// What is known of one watched descriptor, and who waits to know more.
+///
+/// One line of the processor's cache: among thousands of connections it is cold when an event comes, and each further
+/// line that an event touches is waited for.
 #[derive(Default)]
+#[repr(align(64))]
 pub(crate) struct WatchState {
     flags: Cell<u8>,
-    readers: RefCell<Waiters>,
-    writers: RefCell<Waiters>,
     last_key: Cell<u32>,
+    /// Who waits to read, and to write. Nearly always it is one.
+    first: [Cell<Option<Waiter>>; 2],
+    others: Cell<Option<Box<Others>>>,
+}
+
+const _: () = assert!(size_of::<WatchState>() == 64, "it is one line");
+
+struct Waiter {
+    key: u32,
+    waker: Waker,
+}
+
+/// Those behind the first, of both directions.
+#[derive(Default)]
+struct Others {
+    waiters: Vec<(Direction, Waiter)>,
 }
 
 impl WatchState {
     /// Takes an event in, and hands over who waited for it.
+    #[inline]
     pub(crate) fn happened(&self, event: &Event, woken: &mut Vec<Waker>) {
         let mut new = 0;
         if event.is_read_closed() || event.is_error() {
@@ -55,70 +77,112 @@ impl WatchState {
         }
         self.flags.set(self.flags.get() | new);
         if new & READABLE != 0 {
-            self.readers.borrow_mut().take(woken);
+            self.take(Direction::Read, woken);
         }
         if new & WRITABLE != 0 {
-            self.writers.borrow_mut().take(woken);
+            self.take(Direction::Write, woken);
         }
     }
 
     /// The loop is closed: whoever waits hears of it.
     pub(crate) fn close(&self) {
-        self.flags.set(GONE);
         let mut woken = Vec::new();
-        self.readers.borrow_mut().take(&mut woken);
-        self.writers.borrow_mut().take(&mut woken);
+        self.take(Direction::Read, &mut woken);
+        self.take(Direction::Write, &mut woken);
+        self.flags.set(GONE);
         woken.into_iter().for_each(Waker::wake);
     }
 
-    fn waiters(&self, direction: Direction) -> &RefCell<Waiters> {
-        match direction {
-            Direction::Read => &self.readers,
-            Direction::Write => &self.writers,
+    #[inline]
+    fn take(&self, direction: Direction, woken: &mut Vec<Waker>) {
+        let first = self.first[direction as usize].take();
+        woken.extend(first.map(|waiter| waiter.waker));
+        if self.flags.get() & CROWDED != 0 {
+            self.take_others(direction, woken);
         }
     }
-}
 
-/// Those who wait for one direction. Nearly always it is one.
-#[derive(Default)]
-struct Waiters {
-    first: Option<(u32, Waker)>,
-    more: Vec<(u32, Waker)>,
-}
-
-impl Waiters {
-    fn take(&mut self, into: &mut Vec<Waker>) {
-        into.extend(self.first.take().map(|(_, waker)| waker));
-        into.extend(self.more.drain(..).map(|(_, waker)| waker));
+    #[cold]
+    fn take_others(&self, direction: Direction, woken: &mut Vec<Waker>) {
+        self.with_others(|others| {
+            let theirs = others.extract_if(.., |(other, _)| *other == direction);
+            woken.extend(theirs.map(|(_, waiter)| waiter.waker));
+        });
     }
 
-    fn find(&mut self, key: u32) -> Option<&mut Waker> {
-        self.first
-            .iter_mut()
-            .chain(&mut self.more)
-            .find(|(other, _)| *other == key)
-            .map(|(_, waker)| waker)
-    }
-
-    /// Enters a waker; hands back the one that it replaces, whose drop may be anybody's code.
-    fn enter(&mut self, key: u32, waker: Waker) -> Option<Waker> {
-        if let Some(old) = self.find(key) {
-            return Some(std::mem::replace(old, waker));
+    /// Enters a waker under its key, unless it is there; hands back the one that it replaces, whose drop may be
+    /// anybody's code.
+    #[inline]
+    fn enter(&self, direction: Direction, key: u32, waker: Waker) -> Option<Waker> {
+        let place = &self.first[direction as usize];
+        let waiter = Waiter { key, waker };
+        match place.take() {
+            Some(first) if first.key != key => {
+                place.set(Some(first));
+                self.enter_behind(direction, waiter)
+            }
+            // Nobody is before it; but it may stand behind, where it came when somebody was.
+            None if self.flags.get() & CROWDED != 0 => self.enter_behind(direction, waiter),
+            old => {
+                place.set(Some(waiter));
+                old.map(|old| old.waker)
+            }
         }
-        if self.first.is_none() {
-            self.first = Some((key, waker));
+    }
+
+    #[cold]
+    fn enter_behind(&self, direction: Direction, waiter: Waiter) -> Option<Waker> {
+        self.with_others(|others| {
+            let mut same = others.iter_mut().filter(|(other, _)| *other == direction);
+            if let Some((_, old)) = same.find(|(_, other)| other.key == waiter.key) {
+                return Some(std::mem::replace(old, waiter).waker);
+            }
+            others.push((direction, waiter));
+            None
+        })
+    }
+
+    #[inline]
+    fn leave(&self, direction: Direction, key: u32) -> Option<Waker> {
+        let place = &self.first[direction as usize];
+        match place.take() {
+            Some(first) if first.key == key => return Some(first.waker),
+            other => place.set(other),
+        }
+        if self.flags.get() & CROWDED == 0 {
+            return None;
+        }
+        self.with_others(|others| {
+            let is_it =
+                |(other, waiter): &(Direction, Waiter)| *other == direction && waiter.key == key;
+            let place = others.iter().position(is_it)?;
+            Some(others.remove(place).1.waker)
+        })
+    }
+
+    /// Looks at those behind the first; nobody else's code is called.
+    fn with_others<T>(&self, look: impl FnOnce(&mut Vec<(Direction, Waiter)>) -> T) -> T {
+        let mut others = self.others.take().unwrap_or_default();
+        let result = look(&mut others.waiters);
+        let flags = self.flags.get() & !CROWDED;
+        if others.waiters.is_empty() {
+            self.flags.set(flags);
         } else {
-            self.more.push((key, waker));
+            self.flags.set(flags | CROWDED);
+            self.others.set(Some(others));
         }
-        None
+        result
     }
 
-    fn leave(&mut self, key: u32) -> Option<Waker> {
-        if self.first.as_ref().is_some_and(|(other, _)| *other == key) {
-            return self.first.take().map(|(_, waker)| waker);
-        }
-        let place = self.more.iter().position(|(other, _)| *other == key)?;
-        Some(self.more.remove(place).1)
+    /// Whether a waker is entered under this key, and need not be again.
+    #[inline]
+    fn has(&self, direction: Direction, key: u32, waker: &Waker) -> bool {
+        let place = &self.first[direction as usize];
+        let first = place.take();
+        let has = |waiter: &Waiter| waiter.key == key && waiter.waker.will_wake(waker);
+        let is_first = first.as_ref().is_some_and(has);
+        place.set(first);
+        is_first
     }
 }
 
@@ -329,17 +393,12 @@ impl Watch {
         if self.is_orphaned() {
             return Poll::Ready(Err(io::Error::other(LoopError::Closed)));
         }
-        let waiters = self.state.waiters(direction);
-        if waiters
-            .borrow_mut()
-            .find(key)
-            .is_some_and(|own| own.will_wake(cx.waker()))
-        {
+        if self.state.has(direction, key, cx.waker()) {
             return Poll::Pending;
         }
-        // A clone and a drop of a waker may be anybody's code: nothing is borrowed.
+        // A clone and a drop of a waker may be anybody's code: nothing is taken out while they run.
         let waker = cx.waker().clone();
-        let old = waiters.borrow_mut().enter(key, waker);
+        let old = self.state.enter(direction, key, waker);
         drop(old);
         Poll::Pending
     }
@@ -362,7 +421,7 @@ impl Watch {
     /// ```
     #[inline]
     pub fn forget(&self, direction: Direction, key: u32) {
-        let old = self.state.waiters(direction).borrow_mut().leave(key);
+        let old = self.state.leave(direction, key);
         drop(old);
     }
 }
