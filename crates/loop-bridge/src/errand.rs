@@ -83,16 +83,19 @@ impl Errand {
         let handle = event_loop.handle();
         let external = handle.expect_external();
         let key = away.next_key();
-        let parcel = Arc::new(Parcel {
-            stage: Monitor::new(Stage::Waiting(work, handle)),
-            key,
-        });
-        let sent = Arc::clone(&parcel);
+        let parcel = away.parcel(key, Stage::Waiting(work, handle));
         let future = event_loop.create_bridged_future(move |event_loop| {
-            drop(Away::of(event_loop).and_then(|away| away.remove(key)));
-            sent.cancel();
+            let entry = Away::of(event_loop).and_then(|away| away.remove(key));
+            if let Some(entry) = entry {
+                entry.parcel.cancel();
+            }
         });
-        away.insert(key, future.erase_future(), external);
+        away.insert(Entry {
+            serial: key.serial,
+            future: future.erase_future(),
+            parcel: Arc::clone(&parcel) as Arc<dyn Travels>,
+            _external: external,
+        });
         Ok((Errand(Some(parcel)), future))
     }
 
@@ -152,8 +155,8 @@ impl Errand {
         self.0.as_ref().is_some_and(|parcel| parcel.is_cancelled())
     }
 
-    /// Takes the work back, for one that was not accepted; `None` if it is of another type. Its future should be
-    /// cancelled before: nobody settles it any more.
+    /// Takes the work back, for one that was not accepted. Its future should be cancelled before: nobody settles it
+    /// any more. `None` if the work is of another type; then the errand is dropped.
     ///
     /// # Examples
     /// ```
@@ -174,12 +177,12 @@ impl Errand {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn into_work<F, T>(mut self) -> Option<F>
+    pub fn into_work<F, T>(self) -> Option<F>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let parcel: Arc<dyn Any + Send + Sync> = self.0.take()?;
+        let parcel: Arc<dyn Any + Send + Sync> = self.0.clone()?;
         let parcel = parcel.downcast::<Parcel<F, T>>().ok()?;
         let stage = mem::replace(&mut *parcel.stage.lock(), Stage::Over);
         match stage {
@@ -207,9 +210,10 @@ impl fmt::Debug for Errand {
 trait Travels: Any + Send + Sync {
     fn run(self: Arc<Self>) -> bool;
     fn fail(self: Arc<Self>, error: ConcurrentError);
+    fn cancel(&self);
     fn is_cancelled(&self) -> bool;
     /// Hands the outcome over, on the loop's thread.
-    fn arrive(&self, event_loop: &EventLoop);
+    fn arrive(self: Arc<Self>, event_loop: &EventLoop);
 }
 
 struct Parcel<F, T> {
@@ -228,18 +232,6 @@ enum Stage<F, T> {
 }
 
 impl<F: Send + 'static, T: Send + 'static> Parcel<F, T> {
-    fn cancel(&self) {
-        let mut stage = self.stage.lock();
-        match mem::replace(&mut *stage, Stage::Over) {
-            Stage::Waiting(work, handle) => {
-                *stage = Stage::Cancelled(work);
-                drop(stage);
-                drop(handle);
-            }
-            other => *stage = other,
-        }
-    }
-
     /// Takes the work, which is from here on neither cancelled nor taken by anybody else.
     fn begin(&self) -> Option<(F, LoopHandle)> {
         let stage = mem::replace(&mut *self.stage.lock(), Stage::Running);
@@ -286,16 +278,37 @@ where
         }
     }
 
+    fn cancel(&self) {
+        let mut stage = self.stage.lock();
+        match mem::replace(&mut *stage, Stage::Over) {
+            Stage::Waiting(work, handle) => {
+                *stage = Stage::Cancelled(work);
+                drop(stage);
+                drop(handle);
+            }
+            other => *stage = other,
+        }
+    }
+
     fn is_cancelled(&self) -> bool {
         matches!(*self.stage.lock(), Stage::Cancelled(_))
     }
 
-    fn arrive(&self, event_loop: &EventLoop) {
-        let entry = Away::of(event_loop).and_then(|away| away.remove(self.key));
-        let Some(future) = entry.and_then(|entry| entry.future.downcast::<T>()) else {
+    fn arrive(self: Arc<Self>, event_loop: &EventLoop) {
+        let Some(away) = Away::of(event_loop) else {
+            return; // What the loop wanted went with it.
+        };
+        let Some(entry) = away.remove(self.key) else {
             return; // Cancelled while it ran.
         };
+        let Some(future) = entry.future.downcast::<T>() else {
+            return debug_assert!(false, "the type of an entry is that of its parcel");
+        };
         let stage = mem::replace(&mut *self.stage.lock(), Stage::Over);
+        drop(entry);
+        if size_of::<Self>() <= LARGEST_KEPT {
+            away.keep(self);
+        }
         match stage {
             Stage::Done(_) if future.done() => {
                 contain("the destructor of the outcome", || drop(stage));
@@ -339,11 +352,21 @@ impl Job for Arrival {
 struct Away {
     entries: RefCell<Slab<Entry>>,
     made: Cell<u64>,
+    /// Parcels that are over, for the next ones: of a burst of blocks, an allocator takes a few the short way and
+    /// sorts the others.
+    kept: RefCell<Vec<Arc<dyn Travels>>>,
 }
+
+/// How many parcels are kept.
+const MOST_KEPT: usize = 1024;
+
+/// How large they may be, in bytes.
+const LARGEST_KEPT: usize = 512;
 
 struct Entry {
     serial: u64,
     future: AnyLoopFuture,
+    parcel: Arc<dyn Travels>,
     _external: External,
 }
 
@@ -368,13 +391,40 @@ impl Away {
         Key { slot, serial }
     }
 
-    fn insert(&self, key: Key, future: AnyLoopFuture, external: External) {
-        let slot = self.entries.borrow_mut().insert(Entry {
-            serial: key.serial,
-            future,
-            _external: external,
-        });
-        debug_assert_eq!(slot, key.slot, "nobody came between");
+    fn insert(&self, entry: Entry) {
+        self.entries.borrow_mut().insert(entry);
+    }
+
+    /// A parcel, perhaps one that has been on its way before.
+    fn parcel<F, T>(&self, key: Key, stage: Stage<F, T>) -> Arc<Parcel<F, T>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let kept = self.kept.borrow_mut().pop();
+        if let Some(kept) = kept {
+            let kept: Arc<dyn Any + Send + Sync> = kept;
+            // Of another type, it goes.
+            if let Ok(mut parcel) = kept.downcast::<Parcel<F, T>>()
+                && let Some(empty) = Arc::get_mut(&mut parcel)
+            {
+                empty.key = key;
+                *empty.stage.get_mut() = stage;
+                return parcel;
+            }
+        }
+        Arc::new(Parcel {
+            stage: Monitor::new(stage),
+            key,
+        })
+    }
+
+    /// Keeps a parcel that is over.
+    fn keep(&self, parcel: Arc<dyn Travels>) {
+        let mut kept = self.kept.borrow_mut();
+        if kept.len() < MOST_KEPT {
+            kept.push(parcel);
+        }
     }
 
     /// Takes an entry out; the caller drops it when nothing is borrowed.

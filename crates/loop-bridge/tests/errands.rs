@@ -237,8 +237,13 @@ fn one_that_is_refused_gives_its_work_back() {
     tally.assert_balanced(0);
     assert_eq!(work(), 7);
     tally.assert_balanced(1);
-    let (errand, _future) = errand(&event_loop, || 1);
+    let (errand, future) = errand(&event_loop, || 1);
     assert!(errand.into_work::<fn() -> u32, u32>().is_none());
+    let abandoned = event_loop.run_until_complete(future).unwrap_err();
+    assert_eq!(
+        abandoned.to_string(),
+        ConcurrentError::Abandoned.to_string()
+    );
     assert_eq!(*reports.borrow(), [""; 0]);
 }
 
@@ -353,4 +358,36 @@ fn a_future_that_is_settled_by_hand_keeps_its_outcome() {
     turn(&event_loop, 2);
     assert_eq!(future.result().unwrap().unwrap(), 2);
     assert_eq!(*reports.borrow(), [""; 0]);
+}
+
+#[test]
+fn errands_of_many_types_and_sizes_follow_each_other() {
+    let event_loop = EventLoop::new().unwrap();
+    let tally = Tally::default();
+    for round in 0..100_usize {
+        let large = [round; 100];
+        let counted = Counted(tally.clone());
+        let small = [(); 3].map(|()| errand(&event_loop, move || round));
+        let (sum, summed) = errand(&event_loop, move || large.iter().sum::<usize>());
+        let (text, written) = errand(&event_loop, move || round.to_string());
+        let (keep, kept) = errand(&event_loop, move || counted);
+        let (gone, unwanted) = errand(&event_loop, || ());
+        unwanted.cancel();
+        for errand in [gone, text, sum, keep] {
+            run(errand);
+        }
+        for (errand, future) in small {
+            assert!(run(errand));
+            assert_eq!(event_loop.run_until_complete(future).unwrap(), round);
+        }
+        assert_eq!(
+            event_loop.run_until_complete(summed).unwrap(),
+            100 * round,
+            "of the large one"
+        );
+        let text = event_loop.run_until_complete(written).unwrap();
+        assert_eq!(text, round.to_string());
+        drop(event_loop.run_until_complete(kept).unwrap());
+    }
+    tally.assert_balanced(100);
 }

@@ -444,29 +444,34 @@ impl LoopRef {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn extension<T: Default + 'static>(&self) -> Option<Rc<T>> {
-        let any = match self.find_extension(TypeId::of::<T>()) {
-            Some(any) => any,
-            None if self.is_closed() => return None,
-            None => {
-                // Made before it is entered: `default` may ask for another extension, for this one, or close.
-                let made: Rc<dyn Any> = Rc::new(T::default());
-                if let Some(first) = self.find_extension(TypeId::of::<T>()) {
-                    first
-                } else if self.is_closed() {
-                    return None;
-                } else {
-                    let mut extensions = self.0.extensions.borrow_mut();
-                    extensions.push((TypeId::of::<T>(), Rc::clone(&made)));
-                    made
-                }
-            }
-        };
-        any.downcast().ok()
+        match self.find_extension() {
+            None if !self.is_closed() => self.make_extension(),
+            found => found,
+        }
     }
 
-    fn find_extension(&self, wanted: TypeId) -> Option<Rc<dyn Any>> {
+    #[cold]
+    fn make_extension<T: Default + 'static>(&self) -> Option<Rc<T>> {
+        // Made before it is entered: `default` may ask for another extension, for this one, or close.
+        let made: Rc<T> = Rc::default();
+        if let Some(first) = self.find_extension() {
+            return Some(first);
+        }
+        if self.is_closed() {
+            return None;
+        }
+        let entry: Rc<dyn Any> = made.clone();
+        let mut extensions = self.0.extensions.borrow_mut();
+        extensions.push((TypeId::of::<T>(), entry));
+        drop(extensions);
+        Some(made)
+    }
+
+    #[inline]
+    fn find_extension<T: 'static>(&self) -> Option<Rc<T>> {
         let extensions = self.0.extensions.borrow();
-        let found = extensions.iter().find(|(id, _)| *id == wanted);
-        found.map(|(_, extension)| Rc::clone(extension))
+        let wanted = TypeId::of::<T>();
+        let (_, extension) = extensions.iter().find(|(id, _)| *id == wanted)?;
+        Rc::clone(extension).downcast().ok()
     }
 }

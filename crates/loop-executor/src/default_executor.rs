@@ -11,7 +11,8 @@ use crate::{Executor, ThreadPoolExecutor};
 /// What this crate keeps on a loop. It goes with the loop, and shuts the executor down then.
 #[derive(Default)]
 pub(crate) struct DefaultExecutor {
-    executor: RefCell<Option<Arc<dyn Executor>>>,
+    /// Counted twice: a job is submitted without touching the count that threads share.
+    executor: RefCell<Option<Rc<Arc<dyn Executor>>>>,
     shut_down: Cell<bool>,
 }
 
@@ -26,24 +27,24 @@ impl DefaultExecutor {
 
     pub(crate) fn set(&self, executor: Arc<dyn Executor>) {
         // The former one is somebody else's, too: its destructor must not find us borrowed.
-        let former = self.executor.replace(Some(executor));
+        let former = self.executor.replace(Some(Rc::new(executor)));
         drop(former);
     }
 
     pub(crate) fn get(&self) -> Option<Arc<dyn Executor>> {
-        self.executor.borrow().clone()
+        self.executor.borrow().as_deref().cloned()
     }
 
-    pub(crate) fn get_or_make(&self) -> Arc<dyn Executor> {
+    pub(crate) fn get_or_make(&self) -> Rc<Arc<dyn Executor>> {
         let mut executor = self.executor.borrow_mut();
         let executor = executor.get_or_insert_with(|| {
             let pool = ThreadPoolExecutor::builder().thread_name_prefix("asyncio");
-            Arc::new(
-                pool.build()
-                    .expect("the default number of workers is not 0"),
-            )
+            let pool = pool.build();
+            Rc::new(Arc::new(
+                pool.expect("the default number of workers is not 0"),
+            ))
         });
-        Arc::clone(executor)
+        Rc::clone(executor)
     }
 
     pub(crate) fn is_shut_down(&self) -> bool {

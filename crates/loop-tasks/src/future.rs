@@ -1,11 +1,10 @@
 //! Futures of the loop: results that somebody will set.
 
-use std::cell::Cell;
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 
-use loop_core::{EventLoop, Job, LoopRef};
+use loop_core::{EventLoop, LoopRef};
 
 use crate::callbacks::{self, Callback, Listener};
 use crate::cancel::Cancelled;
@@ -57,31 +56,6 @@ impl Kind for Plain {
         }
         table::settle_cancelled(this);
         true
-    }
-}
-
-/// Somebody elsewhere brings the outcome, and is told if it is not wanted any more.
-struct Bridged<F>(Cell<Option<F>>);
-
-impl<F: FnOnce(&EventLoop) + 'static> Kind for Bridged<F> {
-    fn cancel(&self, this: &AnyFuture) -> bool {
-        if this.header().state.get().has(State::SETTLED | State::LOST) {
-            return false;
-        }
-        // Before the callbacks, as one that was there from the beginning.
-        if let Some(on_cancel) = self.0.take() {
-            this.header().owner.schedule(OnCancel(on_cancel));
-        }
-        table::settle_cancelled(this);
-        true
-    }
-}
-
-struct OnCancel<F>(F);
-
-impl<F: FnOnce(&EventLoop) + 'static> Job for OnCancel<F> {
-    fn run(self, event_loop: &EventLoop) {
-        (self.0)(event_loop);
     }
 }
 
@@ -213,15 +187,6 @@ impl<T: 'static> LoopFuture<T> {
     #[track_caller]
     pub(crate) fn new(owner: &LoopRef) -> LoopFuture<T> {
         LoopFuture(Typed::new(owner.clone(), Plain, Location::caller()))
-    }
-
-    #[track_caller]
-    pub(crate) fn bridged(
-        owner: &LoopRef,
-        on_cancel: impl FnOnce(&EventLoop) + 'static,
-    ) -> LoopFuture<T> {
-        let kind = Bridged(Cell::new(Some(on_cancel)));
-        LoopFuture::with_kind(owner, kind, Location::caller())
     }
 
     pub(crate) fn with_kind<K: Kind>(

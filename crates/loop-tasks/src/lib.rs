@@ -39,6 +39,7 @@
 
 mod any_future;
 mod as_completed;
+mod bridged;
 mod builder;
 mod callbacks;
 mod cancel;
