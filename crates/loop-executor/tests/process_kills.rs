@@ -1,6 +1,6 @@
-//! Workers killed at random, under constant load: every job has one outcome, and nothing is left
-//! behind. How long a job waits at most is printed, and judged only where it looks like a hang: what
-//! a busy machine adds to it has no bound.
+//! Workers killed at random, under constant load: every job has one outcome, soon, and nothing is
+//! left behind. Soon is for 49 jobs of 50: a machine may stop starting processes for a while, which
+//! is no hang.
 //!
 //! One test in a process of its own, since it counts what the process has. The environment may say
 //! `KILLS` (by default, what a test may take) and `SEED`.
@@ -11,8 +11,8 @@ mod common;
 
 use std::collections::VecDeque;
 use std::io::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use common::{Random, children, eventually, open_descriptors, signal, thread_names};
@@ -35,6 +35,9 @@ const KILLS_PER_POOL: u64 = 100;
 
 /// How many jobs are under way or wait while there is load.
 const LOAD: usize = 20;
+
+/// How soon a job must have its outcome, on a machine that runs a thread when it is due.
+const SOON: Duration = Duration::from_secs(1);
 
 /// What became of the jobs.
 #[derive(Default, Debug)]
@@ -65,8 +68,8 @@ struct Load {
     path: String,
     waiting: VecDeque<Job>,
     outcomes: Vec<Option<Outcome>>,
-    /// The longest time from the call of `submit` to the outcome, in microseconds.
-    longest_us: Arc<AtomicU64>,
+    /// The times from the call of `submit` to the outcome.
+    waits: Arc<Mutex<Vec<Duration>>>,
 }
 
 fn main() {
@@ -82,7 +85,7 @@ fn main() {
         path: log.to_string_lossy().into_owned(),
         waiting: VecDeque::new(),
         outcomes: Vec::new(),
-        longest_us: Arc::default(),
+        waits: Arc::default(),
     };
     let start = now();
     let killed = AtomicU64::new(0);
@@ -105,15 +108,22 @@ fn main() {
 
     let outcomes = load.check_books(&std::fs::read(&log).unwrap());
     std::fs::remove_file(&log).unwrap();
-    let longest = Duration::from_micros(load.longest_us.load(SeqCst));
+    let mut waits = std::mem::take(&mut *load.waits.lock().unwrap());
+    waits.sort_unstable();
+    assert_eq!(waits.len() as u64, outcomes.submitted);
+    let (most, longest) = (waits[waits.len() * 49 / 50], waits[waits.len() - 1]);
     println!(
-        "{kills} kills in {:.1?}: {outcomes:?}; the longest wait was {longest:.1?} (a thread was {late:.1?} late)",
+        "{kills} kills in {:.1?}: {outcomes:?}; 49 of 50 waited for {most:.1?} at most, one for {longest:.1?} (a thread was {late:.1?} late)",
         start.elapsed()
     );
     assert!(outcomes.lost <= kills, "one death is one job");
     assert!(
         outcomes.lost * 20 > kills,
         "hardly a worker was killed under a job"
+    );
+    assert!(
+        most < SOON + 10 * late,
+        "of 50 jobs more than one had to wait for {most:?}"
     );
     eventually(
         "threads, descriptors and children are what they were",
@@ -175,10 +185,10 @@ impl Load {
         let number = self.outcomes.len() as u64;
         self.outcomes.push(None);
         let job = run::job(self.path.clone(), number, time, ballast.clone());
-        let (start, longest) = (now(), Arc::clone(&self.longest_us));
+        let (start, waits) = (now(), Arc::clone(&self.waits));
         let future = pool.submit(job).unwrap();
         future.add_done_callback(move |_| {
-            longest.fetch_max(start.elapsed().as_micros() as u64, SeqCst);
+            waits.lock().unwrap().push(start.elapsed());
         });
         self.waiting.push_back(Job {
             number,
