@@ -14,7 +14,7 @@ use std::io;
 use std::rc::Rc;
 use std::task::Waker;
 
-use loop_core::{LoopRef, TimerHandle, get_running_loop};
+use loop_core::{Direction, LoopRef, TimerHandle, get_running_loop};
 
 use crate::driver::DriverHandle;
 use crate::{Address, Connection};
@@ -244,9 +244,16 @@ impl Channel {
         }
     }
 
+    /// The one direction that there is, if there is only one.
+    pub(crate) fn only(&self) -> Option<Direction> {
+        self.connection()?.only()
+    }
+
     /// Says that nothing more comes, when everything is written.
     pub(crate) fn write_eof(self: &Rc<Self>) {
-        if !self.is_closing() && !self.end_wanted.replace(true) {
+        if self.only() == Some(Direction::Write) {
+            self.close(); // no other direction is left
+        } else if !self.is_closing() && !self.end_wanted.replace(true) {
             self.flush_now();
         }
     }

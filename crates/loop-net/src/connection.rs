@@ -7,6 +7,8 @@ use std::net::Shutdown;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use loop_core::Direction;
+
 use crate::sendfile::send_from;
 use crate::{Address, Stream, StreamSocket};
 
@@ -75,6 +77,11 @@ pub trait Connection: fmt::Debug + 'static {
     /// # Errors
     /// What keeps it from that.
     fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// The one direction in which it carries bytes, if it is only one, as of a pipe. By default, it is both.
+    fn only(&self) -> Option<Direction> {
+        None
+    }
 
     /// Whether there is nothing to say before it is dropped. By default there is: [`poll_shutdown`](Self::poll_shutdown).
     fn closes_at_once(&self) -> bool {

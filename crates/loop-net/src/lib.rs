@@ -35,6 +35,7 @@
 //! - Callbacks instead of coroutines: [`Transport`] and [`Protocol`], [`create_connection`], [`create_server`],
 //!   [`create_datagram_endpoint`].
 //! - Sockets of others: [`LoopNetExt`] with `sock_recv` and its kin.
+//! - Pipes: [`PipeReader`], [`PipeWriter`], [`connect_read_pipe`], [`connect_write_pipe`].
 //! - Names: [`getaddrinfo`], [`getnameinfo`].
 //! - Sockets: [`TcpStream`], [`TcpListener`], [`UdpSocket`], [`UnixStream`], [`UnixListener`], [`UnixDatagram`].
 //!
@@ -61,6 +62,7 @@ mod attempt;
 mod channel;
 mod client_connected;
 mod connect;
+mod connect_pipe;
 mod connection;
 mod create;
 mod datagram;
@@ -76,6 +78,7 @@ mod listener;
 mod names;
 mod open_connection;
 mod open_unix_connection;
+mod pipe;
 mod protocol;
 mod read_error;
 mod send_file;
@@ -109,6 +112,7 @@ pub use async_fd::AsyncFd;
 pub use attempt::Attempt;
 pub use client_connected::{ClientConnected, ClientOutcome};
 pub use connect::ConnectErrors;
+pub use connect_pipe::{connect_read_pipe, connect_write_pipe};
 pub use connection::Connection;
 pub use create::{create_connection, create_server, create_unix_connection, create_unix_server};
 pub use datagram::{Datagram, DatagramSocket};
@@ -120,6 +124,7 @@ pub use loop_core::Direction;
 pub use names::{NumericNames, getaddrinfo, getnameinfo};
 pub use open_connection::{OpenConnection, open_connection};
 pub use open_unix_connection::{OpenUnixConnection, open_unix_connection};
+pub use pipe::{PipeReader, PipeWriter};
 pub use protocol::{BaseProtocol, BufferedProtocol, DatagramProtocol, Protocol};
 pub use read_error::{IncompleteRead, LimitOverrun, ReadError};
 #[cfg(feature = "tls")]

@@ -145,9 +145,11 @@ pub trait DatagramProtocol: 'static {
     fn resume_writing(&self) {}
 }
 
-/// One of the two kinds.
+/// One of the three kinds.
 #[derive(Clone)]
 pub(crate) enum AnyProtocol {
+    /// Of a connection that is only written to.
+    Base(Rc<dyn BaseProtocol>),
     Plain(Rc<dyn Protocol>),
     Buffered(Rc<dyn BufferedProtocol>),
 }
@@ -155,6 +157,7 @@ pub(crate) enum AnyProtocol {
 impl AnyProtocol {
     pub(crate) fn base(&self) -> &dyn BaseProtocol {
         match self {
+            AnyProtocol::Base(protocol) => &**protocol,
             AnyProtocol::Plain(protocol) => &**protocol,
             AnyProtocol::Buffered(protocol) => &**protocol,
         }
@@ -162,6 +165,7 @@ impl AnyProtocol {
 
     pub(crate) fn eof_received(&self) -> bool {
         match self {
+            AnyProtocol::Base(_) => false,
             AnyProtocol::Plain(protocol) => protocol.eof_received(),
             AnyProtocol::Buffered(protocol) => protocol.eof_received(),
         }

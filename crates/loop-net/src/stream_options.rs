@@ -80,6 +80,18 @@ impl StreamOptions {
         self.streams(Rc::new(connection), None)
     }
 
+    /// A reader over something that is only read, for the running loop.
+    ///
+    /// # Errors
+    /// That no loop is running.
+    ///
+    /// # Examples
+    /// As for [`StreamReader::over`].
+    pub fn reader_over(&self, connection: impl Connection) -> io::Result<StreamReader> {
+        let channel = Channel::new(Rc::new(connection), None)?;
+        Ok(StreamReader::new(channel, self.limit))
+    }
+
     pub(crate) fn streams(
         &self,
         connection: Rc<dyn Connection>,
@@ -88,6 +100,56 @@ impl StreamOptions {
         let channel = Channel::new(connection, peer)?;
         let reader = StreamReader::new(Rc::clone(&channel), self.limit);
         Ok((reader, StreamWriter::new(channel)))
+    }
+}
+
+impl StreamReader {
+    /// A reader over something that is only read, such as a [`PipeReader`](crate::PipeReader), for the running loop. Lines
+    /// may have 64 KiB; otherwise there is [`StreamOptions::reader_over`](crate::StreamOptions::reader_over).
+    ///
+    /// # Errors
+    /// That no loop is running.
+    ///
+    /// # asyncio
+    /// `loop.connect_read_pipe(lambda: StreamReaderProtocol(reader), pipe)`.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::EventLoop;
+    /// use loop_net::{PipeReader, PipeWriter, ReadError, StreamReader, StreamWriter};
+    /// use loop_tasks::LoopExt;
+    /// let (reader, writer) = std::io::pipe()?;
+    /// let event_loop = EventLoop::new()?;
+    /// event_loop.run_until_complete(async move {
+    ///     let mut reader = StreamReader::over(PipeReader::new(reader)?)?;
+    ///     let writer = StreamWriter::over(PipeWriter::new(writer)?)?;
+    ///     writer.write(b"one\ntwo\n");
+    ///     assert_eq!(reader.readline().await?, b"one\n");
+    ///     writer.close();
+    ///     assert_eq!(reader.read_all().await?, b"two\n");
+    ///     Ok::<_, ReadError>(())
+    /// })??;
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn over(connection: impl Connection) -> io::Result<StreamReader> {
+        StreamOptions::new().reader_over(connection)
+    }
+}
+
+impl StreamWriter {
+    /// A writer over something that is only written, such as a [`PipeWriter`](crate::PipeWriter), for the running loop.
+    ///
+    /// It hears that the reader has gone when it writes; [`connect_write_pipe`](crate::connect_write_pipe) tells at
+    /// once.
+    ///
+    /// # Errors
+    /// That no loop is running.
+    ///
+    /// # Examples
+    /// See [`StreamReader::over`](crate::StreamReader::over).
+    pub fn over(connection: impl Connection) -> io::Result<StreamWriter> {
+        Ok(StreamWriter::new(Channel::new(Rc::new(connection), None)?))
     }
 }
 

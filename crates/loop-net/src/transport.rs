@@ -7,6 +7,8 @@ use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use loop_core::Direction;
+
 use crate::channel::{Channel, Watcher, copy};
 use crate::driver::drive;
 use crate::protocol::AnyProtocol;
@@ -65,6 +67,7 @@ impl Transport {
     ///     let (near, far) = UnixStream::pair()?;
     ///     let count = Rc::new(Count::default());
     ///     let transport = Transport::new(near, Rc::clone(&count))?;
+    ///     assert!(transport.can_write_eof());
     ///     far.write_all(&[0; 10_000]).await?;
     ///     drop(far);
     ///     while !transport.is_closing() {
@@ -113,7 +116,11 @@ impl Transport {
             let end = end;
             ours.0
                 .tell(|protocol| protocol.connection_made(ours.clone()));
-            ours.0.read().await;
+            if ours.0.channel.only() == Some(Direction::Write) {
+                poll_fn(|cx| ours.0.channel.poll_deserted(cx)).await;
+            } else {
+                ours.0.read().await;
+            }
             drop(end);
         });
         transport
@@ -158,6 +165,19 @@ impl Transport {
     /// As for [`StreamWriter::write_eof`](crate::StreamWriter::write_eof).
     pub fn write_eof(&self) {
         self.0.channel.write_eof();
+    }
+
+    /// Whether there is a direction to end: the reading end of a pipe has none, nor has what is closed.
+    ///
+    /// # asyncio
+    /// `transport.can_write_eof()`, which is false of TLS; here each direction of that ends for itself.
+    ///
+    /// # Examples
+    /// See [`new`](Transport::new).
+    #[must_use]
+    pub fn can_write_eof(&self) -> bool {
+        let channel = &self.0.channel;
+        !channel.is_lost() && channel.only() != Some(Direction::Read)
     }
 
     /// Reads no more, and closes when everything is written.
@@ -337,10 +357,10 @@ impl State {
                 None => return, // the channel has told of the error
                 Some(0) if self.channel.is_lost() => return,
                 Some(0) => {
-                    if !self
+                    let keeps_open = self
                         .protocol()
-                        .is_some_and(|protocol| protocol.eof_received())
-                    {
+                        .is_some_and(|protocol| protocol.eof_received());
+                    if !keeps_open || self.channel.only().is_some() {
                         self.channel.close();
                     }
                     return poll_fn(|cx| self.channel.poll_lost(cx)).await;
@@ -378,7 +398,7 @@ impl State {
                 *room = (*room * 2).min(LARGEST);
             }
             match self.protocol() {
-                None => {}
+                None | Some(AnyProtocol::Base(_)) => {}
                 Some(AnyProtocol::Plain(protocol)) => protocol.data_received(&buffer),
                 Some(AnyProtocol::Buffered(protocol)) => {
                     let mut lent = protocol.get_buffer(read);

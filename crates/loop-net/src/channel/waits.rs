@@ -33,6 +33,18 @@ impl Channel {
         Poll::Pending
     }
 
+    /// Waits until the connection is no more, or nobody is left who would read what is written to it.
+    pub(crate) fn poll_deserted(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(connection) = self.connection()
+            && connection.poll_parted(cx).is_ready()
+        {
+            drop(connection);
+            let unread = self.waiting() > 0;
+            self.lose(unread.then(|| io::ErrorKind::BrokenPipe.into()));
+        }
+        self.poll_lost(cx)
+    }
+
     /// Reads to the end of `buffer`.
     pub(crate) fn poll_read(
         &self,
