@@ -160,6 +160,7 @@ impl TaskBuilder {
     ///
     /// # Examples
     /// See [`eager`](TaskBuilder::eager).
+    #[track_caller]
     pub fn spawn<F: Future<Output: 'static> + 'static>(self, future: F) -> Task<F::Output> {
         self.make(&running(), future, None)
     }
@@ -171,6 +172,7 @@ impl TaskBuilder {
     ///
     /// # Examples
     /// See [`try_create_task`].
+    #[track_caller]
     pub fn try_spawn<F, V: 'static, E: fmt::Debug + 'static>(self, future: F) -> Task<Result<V, E>>
     where
         F: Future<Output = Result<V, E>> + 'static,
@@ -228,6 +230,7 @@ impl TaskBuilder {
 }
 
 #[inline]
+#[track_caller]
 fn running() -> LoopRef {
     match LoopRef::running() {
         Ok(owner) => owner,
@@ -239,6 +242,7 @@ fn running() -> LoopRef {
 
 /// Makes a task of which nothing is said, but by a factory.
 #[inline]
+#[track_caller]
 pub(crate) fn make<F: Future<Output: 'static> + 'static>(
     owner: &LoopRef,
     future: F,

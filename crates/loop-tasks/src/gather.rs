@@ -238,6 +238,7 @@ gather_tuple!(A 0, B 1, C 2, D 3, E 4, F 5);
 gather_tuple!(A 0, B 1, C 2, D 3, E 4, F 5, G 6);
 gather_tuple!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
 
+#[track_caller]
 fn gathering_loop() -> EventLoop {
     match loop_core::get_event_loop() {
         Ok(event_loop) => event_loop,

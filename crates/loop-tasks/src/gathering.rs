@@ -161,6 +161,13 @@ pub(crate) fn start<R: 'static>(
         slot: Cell::new(None),
         collect: RefCell::new(Some(collect)),
     });
+    let foreign = |child: &&AnyFuture| !child.is_settled() && !child.header().owner.same(&owner);
+    if let Some(foreign) = children.iter().find(foreign) {
+        // It would be heard of by nobody who waits here: the loop that settles it cannot run meanwhile.
+        let (future, task) = (foreign.header().owner.id(), owner.id());
+        gathering.settle(Err(TaskError::WrongLoop { future, task }));
+        return outer;
+    }
     if order.is_empty() {
         if let Some(outcome) = gathering.ask(|collect| Some(collect.all())) {
             gathering.settle(outcome);

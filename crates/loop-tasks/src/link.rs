@@ -72,10 +72,8 @@ impl Tie {
 
     fn tie(&mut self, future: &AnyFuture, cx: &mut Context<'_>) -> Poll<Ended> {
         let header = future.header();
-        if header.state.get().has(State::LOST) {
-            return Poll::Pending; // Its loop is closed: nobody will be told of anything.
-        }
-        if let Some(task) = current::current() {
+        let task = current::current();
+        if let Some(task) = &task {
             if task.is(future) {
                 return Poll::Ready(Ended::Refused(TaskError::SelfAwait));
             }
@@ -83,20 +81,20 @@ impl Tie {
                 let (future, task) = (header.owner.id(), task.header().owner.id());
                 return Poll::Ready(Ended::Refused(TaskError::WrongLoop { future, task }));
             }
-            let core = task.core();
-            if task.wakes(cx.waker()) {
-                let callback = header
-                    .callbacks
-                    .borrow_mut()
-                    .add(Callback::Step(task.clone()));
-                let wait = core.waits.borrow_mut().add(Some(future.clone()));
-                *self = Tie::Task {
-                    task,
-                    wait,
-                    callback,
-                };
-                return Poll::Pending;
-            }
+        }
+        if header.state.get().has(State::LOST) {
+            return Poll::Pending; // Its loop is closed: nobody will be told of anything.
+        }
+        if let Some(task) = task.filter(|task| task.wakes(cx.waker())) {
+            let mut callbacks = header.callbacks.borrow_mut();
+            let callback = callbacks.add(Callback::Step(task.clone()));
+            let wait = task.core().waits.borrow_mut().add(Some(future.clone()));
+            *self = Tie::Task {
+                task,
+                wait,
+                callback,
+            };
+            return Poll::Pending;
         }
         // Before anything is borrowed: a clone is foreign code, which may even settle the future.
         let waker = cx.waker().clone();

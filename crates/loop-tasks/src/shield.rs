@@ -75,6 +75,13 @@ pub fn shield<A: EnsureFuture<Output: Clone>>(awaitable: A) -> LoopFuture<A::Out
     }
     let owner = event_loop.loop_ref();
     let outer = LoopFuture::with_kind(&owner, Shield, place);
+    let theirs = &inner.any().header().owner;
+    if !theirs.same(&owner) {
+        // It would be heard of by nobody who waits here: the loop that settles it cannot run meanwhile.
+        let (future, task) = (theirs.id(), owner.id());
+        outer.finish(Err(TaskError::WrongLoop { future, task }), State::FAILED);
+        return outer;
+    }
     let guarding = Rc::new(Guarding(outer.clone()));
     let token = inner.listen(Callback::Tell(guarding, 0));
     let slot = Tasks::of(&owner).keep_cycle(outer.any().clone());

@@ -16,11 +16,11 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use common::{Drops, MS, create_future, run, virtual_loop, yields};
-use loop_core::{LoopError, NoCurrentLoop, panic_message};
+use loop_core::{EventLoop, LoopError, NoCurrentLoop, panic_message};
 use loop_tasks::{
-    EmptySet, LoopExt, LoopFuture, ReturnWhen, RunError, Task, TaskError, TaskGroup, as_completed,
-    catch_cancel, create_task, current_task, ensure_future, gather, shield, sleep, timeout,
-    try_create_task, try_gather, wait, wait_for, yield_now,
+    EmptySet, LoopExt, LoopFuture, ReturnWhen, RunError, Task, TaskBuilder, TaskError, TaskGroup,
+    as_completed, catch_cancel, create_task, current_task, ensure_future, gather, shield, sleep,
+    timeout, try_create_task, try_gather, wait, wait_for, yield_now,
 };
 
 /// What `f` panics with.
@@ -116,6 +116,76 @@ fn awaiting_a_future_of_another_loop() {
         format!("{future:?}"),
         "<LoopFuture pending>",
         "nobody waits for it"
+    );
+}
+
+/// Nobody would hear of it: while this loop runs, the other one of this thread does not.
+#[test]
+fn gathering_and_shielding_what_belongs_to_another_loop() {
+    let other = virtual_loop();
+    let theirs = other.create_task(pending::<i32>());
+    other.set_exception_handler(|_, _| ());
+    let awaited = theirs.clone();
+    let event_loop = virtual_loop();
+    event_loop
+        .run_until_complete(async move {
+            let ours = create_task(async { 1 });
+            let gathered = gather([&ours, &awaited]).await;
+            assert!(matches!(gathered, Err(TaskError::WrongLoop { .. })));
+            assert_eq!(ours.await.unwrap(), 1, "the others go on");
+            let shielded = shield(&awaited).await;
+            assert!(matches!(shielded, Err(TaskError::WrongLoop { .. })));
+        })
+        .unwrap();
+    assert!(!theirs.done(), "nothing happened to it");
+    assert!(
+        !format!("{theirs:?}").contains("cb="),
+        "nobody waits for it: {theirs:?}"
+    );
+}
+
+/// Once it waited for ever.
+#[test]
+fn awaiting_a_task_of_a_loop_that_was_closed_under_it() {
+    let other = virtual_loop();
+    other.set_exception_handler(|_, _| ());
+    let task = other.create_task(pending::<i32>());
+    other.close().unwrap();
+    let outcome = virtual_loop().run_until_complete(async move { task.await });
+    assert!(matches!(outcome.unwrap(), Err(TaskError::WrongLoop { .. })));
+}
+
+/// The place in the message is in the program, which made the mistake.
+#[test]
+fn making_tasks_and_gathers_without_a_loop_is_told_with_its_place() {
+    let closed = virtual_loop();
+    closed.close().unwrap();
+    let places = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = places.clone();
+    let former = std::panic::take_hook();
+    let own = std::thread::current().id();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().id() == own {
+            let file = panic.location().map(|place| place.file().to_owned());
+            seen.lock().unwrap().push(file);
+        } else {
+            former(panic);
+        }
+    }));
+    let mistakes: [fn(&EventLoop); 5] = [
+        |_| drop(create_task(async {})),
+        |_| drop(TaskBuilder::new().spawn(async {})),
+        |_| drop(gather([async {}])),
+        |_| drop(shield(async {})),
+        |closed| drop(closed.create_task(async {})),
+    ];
+    for mistake in mistakes {
+        catch_unwind(AssertUnwindSafe(|| mistake(&closed))).unwrap_err();
+    }
+    drop(std::panic::take_hook());
+    assert_eq!(
+        *places.lock().unwrap(),
+        vec![Some(file!().to_owned()); mistakes.len()]
     );
 }
 
