@@ -200,6 +200,11 @@ impl Job {
         self.place
     }
 
+    /// The same job, submitted at another place.
+    pub(crate) fn at(self, place: &'static Location<'static>) -> Job {
+        Job { place, ..self }
+    }
+
     /// Takes the call back out.
     ///
     /// # Panics

@@ -1,6 +1,7 @@
 //! Work that a loop has done elsewhere.
 
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,21 +124,14 @@ impl LoopExecutorExt for EventLoop {
         executor: Option<&dyn Executor<W::Job>>,
         work: W,
     ) -> Result<LoopFuture<W::Output>, SubmitError<W>> {
-        let Some(default) = DefaultExecutor::of(self) else {
-            return Err(SubmitError::LoopClosed(work));
+        let Some(executor) = executor else {
+            return run_by_default(self, work, Location::caller());
         };
-        match executor {
-            Some(executor) => {
-                let (job, future) = work.into_loop_job(self);
-                accepted(executor.execute(job), future, W::from_job)
-            }
-            None if default.is_shut_down() => Err(SubmitError::DefaultShutdown(work)),
-            None => {
-                let (job, future) = work.into_local_loop_job(self);
-                let executor = default.get_or_make();
-                accepted(executor.execute(job), future, W::from_local_job)
-            }
+        if self.is_closed() {
+            return Err(SubmitError::LoopClosed(work));
         }
+        let (job, future) = work.into_loop_job(self);
+        accepted(executor.execute(job), future, W::from_job)
     }
 
     fn set_default_executor(&self, executor: impl Executor + 'static) {
@@ -159,6 +153,23 @@ impl LoopExecutorExt for EventLoop {
             }
         })
     }
+}
+
+/// Hands work to the loop's own executor, as that of `place`.
+pub(crate) fn run_by_default<W: Work>(
+    event_loop: &EventLoop,
+    work: W,
+    place: &'static Location<'static>,
+) -> Result<LoopFuture<W::Output>, SubmitError<W>> {
+    let Some(default) = DefaultExecutor::of(event_loop) else {
+        return Err(SubmitError::LoopClosed(work));
+    };
+    if default.is_shut_down() {
+        return Err(SubmitError::DefaultShutdown(work));
+    }
+    let (job, future) = work.into_local_loop_job(event_loop);
+    let executor = default.get_or_make();
+    accepted(executor.execute(job.at(place)), future, W::from_local_job)
 }
 
 /// The future of a job, if that was accepted.

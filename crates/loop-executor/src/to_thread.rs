@@ -1,11 +1,13 @@
 //! A blocking function, awaited.
 
+use std::future::Future;
+use std::panic::Location;
 use std::sync::Arc;
 
 use loop_core::get_running_loop;
 use loop_tasks::{Context, LoopFuture, TaskError};
 
-use crate::LoopExecutorExt;
+use crate::on_loop::run_by_default;
 
 /// Calls a function in a thread of the running loop's own executor; context variables travel with
 /// it.
@@ -44,7 +46,17 @@ use crate::LoopExecutorExt;
 /// event_loop.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub async fn to_thread<F, T>(function: F) -> Result<T, TaskError>
+#[track_caller]
+pub fn to_thread<F, T>(function: F) -> impl Future<Output = Result<T, TaskError>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    // A coroutine does not know who called it: its place is asked for before it begins.
+    run_at(Location::caller(), function)
+}
+
+async fn run_at<F, T>(place: &'static Location<'static>, function: F) -> Result<T, TaskError>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
@@ -54,7 +66,7 @@ where
         Err(error) => panic!("{error}: to_thread needs the executor of a running loop"),
     };
     let context = Context::current();
-    let submitted = event_loop.run_in_executor(None, move || context.run(function));
+    let submitted = run_by_default(&event_loop, move || context.run(function), place);
     // A coroutine that is suspended must not keep its loop alive.
     drop(event_loop);
     let future = match submitted {

@@ -338,6 +338,33 @@ fn a_pool_that_does_not_end_in_time_names_its_jobs() {
     });
 }
 
+/// It is a coroutine, and once its jobs were all of one place in this library.
+#[test]
+fn a_job_of_to_thread_is_of_the_place_that_called_it() {
+    watched(|| {
+        let event_loop = EventLoop::new().unwrap();
+        let (go, wait) = mpsc::channel::<()>();
+        let (begun, beginning) = mpsc::channel::<()>();
+        let line = line!() + 1;
+        let job = event_loop.create_task(to_thread(move || {
+            begun.send(()).unwrap();
+            wait.recv().is_err()
+        }));
+        event_loop.run_until_complete(yield_now()).unwrap();
+        beginning.recv().unwrap();
+        let shutdown = event_loop.shutdown_default_executor(Some(Duration::from_millis(1)));
+        let stuck = event_loop
+            .run_until_complete(shutdown)
+            .unwrap()
+            .unwrap_err();
+        let place = stuck.jobs()[0].place();
+        assert_eq!((place.file(), place.line()), (file!(), line));
+        drop(go);
+        assert!(event_loop.run_until_complete(job).unwrap().unwrap());
+        event_loop.close().unwrap();
+    });
+}
+
 #[test]
 fn virtual_time_stands_still_while_a_thread_works() {
     watched(|| {
