@@ -71,7 +71,7 @@ impl std::error::Error for RunnerError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             RunnerError::Io(error) => Some(error),
-            RunnerError::Run(error) => Some(error),
+            RunnerError::Run(error) => error.source(),
             RunnerError::LoopRunning | RunnerError::Closed | RunnerError::Interrupted => None,
         }
     }

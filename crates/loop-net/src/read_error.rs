@@ -85,9 +85,9 @@ impl std::error::Error for LimitOverrun {}
 impl std::error::Error for ReadError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            ReadError::Incomplete(error) => Some(error),
-            ReadError::Limit(error) => Some(error),
-            ReadError::Io(error) => Some(error),
+            ReadError::Incomplete(error) => error.source(),
+            ReadError::Limit(error) => error.source(),
+            ReadError::Io(error) => error.source(),
         }
     }
 }

@@ -193,9 +193,9 @@ impl fmt::Display for RunError {
 impl Error for RunError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            RunError::Loop(error) => Some(error),
+            RunError::Loop(error) => error.source(),
             RunError::Stopped => None,
-            RunError::Task(error) => Some(error),
+            RunError::Task(error) => error.source(),
         }
     }
 }
