@@ -29,6 +29,7 @@
 //! | [`loop-bridge`](loop_bridge) | between threads: `run_coroutine_threadsafe`, `wrap_future`, blocking futures |
 //! | [`loop-executor`](loop_executor) | pools: threads, processors, processes; `run_in_executor`, `to_thread` |
 //! | `loop-net` (feature `net`, on by default) | [`net`]: sockets, streams, servers |
+//! | `loop-process` (feature `subprocess`, on by default) | [`process`]: child processes, `create_subprocess_exec` |
 //! | `loop-signal` (feature `signal`, on by default) | Unix signals: `SignalExt`, Ctrl-C in [`run`] |
 //! | [`loop-sync`](loop_sync) | locks, events, conditions, semaphores, barriers, queues for the tasks of one loop |
 
@@ -78,10 +79,17 @@ pub use loop_net::ReadError;
 #[cfg(feature = "net")]
 pub use loop_net::{
     BaseProtocol, BufferedProtocol, DatagramProtocol, DatagramTransport, LoopNetExt, Protocol,
-    Server, StreamReader, StreamWriter, Transport, create_connection, create_datagram_endpoint,
-    create_server, create_unix_connection, create_unix_server, getaddrinfo, getnameinfo,
-    open_connection, open_unix_connection, start_server, start_unix_server,
+    Server, StreamReader, StreamWriter, Transport, connect_read_pipe, connect_write_pipe,
+    create_connection, create_datagram_endpoint, create_server, create_unix_connection,
+    create_unix_server, getaddrinfo, getnameinfo, open_connection, open_unix_connection,
+    start_server, start_unix_server,
 };
+/// Child processes.
+#[cfg(all(unix, feature = "subprocess"))]
+pub use loop_process as process;
+#[cfg(all(unix, feature = "subprocess"))]
+#[doc(alias("asyncio.subprocess", "Popen"))]
+pub use loop_process::{Process, create_subprocess_exec, create_subprocess_shell};
 #[cfg(all(unix, feature = "signal"))]
 pub use loop_signal::{Interrupt, Signal, SignalError, SignalExt};
 pub use loop_sync::{

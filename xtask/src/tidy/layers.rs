@@ -16,7 +16,7 @@ const KNOWS: [(&str, &[&str]); 13] = [
     ("loop-signal", &["loop-core"]),
     ("loop-sync", &["loop-tasks"]),
     ("loop-net", &["loop-tasks", "loop-executor"]),
-    ("loop-process", &["loop-tasks", "loop-net"]),
+    ("loop-process", &["loop-net", "loop-signal"]),
     ("asyncloop", &["loop-process", "loop-signal", "loop-sync"]),
     ("loop-conformance", &["asyncloop"]),
     ("loop-bench", &["asyncloop"]),

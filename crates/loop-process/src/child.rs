@@ -1,0 +1,188 @@
+//! A child and its end: who is told, and what becomes of it if nobody can be.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{self, ExitStatus};
+use std::rc::Rc;
+use std::thread;
+use std::time::Duration;
+
+use loop_core::{ExceptionContext, LoopRef};
+use loop_signal::Signal;
+use loop_tasks::{LoopExt, LoopFuture, TaskError};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, kill_process};
+
+use crate::exit::exit_descriptor;
+
+/// What is reported for a child whose status somebody else has taken.
+const STATUS_TAKEN: i32 = 255;
+
+/// A child of this process, as its loop knows it.
+pub(crate) struct Child {
+    owner: LoopRef,
+    pid: u32,
+    /// Until it is reaped, which the loop's callback does and nobody else.
+    unreaped: RefCell<Option<process::Child>>,
+    status: Cell<Option<ExitStatus>>,
+    waiters: RefCell<Vec<LoopFuture<()>>>,
+}
+
+impl Child {
+    /// Takes a child over for its loop, which will reap it. If that cannot be, the child is killed.
+    pub(crate) fn watched(owner: LoopRef, child: process::Child) -> io::Result<Rc<Child>> {
+        let pid = child.id();
+        let ended = exit_descriptor(&child);
+        let ours = Rc::new(Child {
+            owner,
+            pid,
+            unreaped: RefCell::new(Some(child)),
+            status: Cell::new(None),
+            waiters: RefCell::default(),
+        });
+        let mut leash = Leash {
+            child: Rc::clone(&ours),
+            ended: None,
+            parent: process::id(),
+        };
+        let ended = ended?;
+        let fd = ended.as_raw_fd();
+        leash.ended = Some(ended);
+        let watching = move || {
+            if leash.child.reap() {
+                leash.child.owner.event_loop().remove_reader(&fd);
+            }
+        };
+        ours.owner.event_loop().add_reader(&fd, watching)?;
+        Ok(ours)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    pub(crate) fn status(&self) -> Option<ExitStatus> {
+        self.status.get()
+    }
+
+    /// Takes the status of a child that has ended. `false`: the system says that it has not, as it may while somebody
+    /// traces it, although its descriptor was ready.
+    fn reap(&self) -> bool {
+        let asked = match &mut *self.unreaped.borrow_mut() {
+            Some(child) => child.try_wait(),
+            None => return true,
+        };
+        let status = match asked {
+            Ok(None) => return false,
+            Ok(Some(status)) => status,
+            Err(error) => {
+                let pid = self.pid;
+                let text = format!(
+                    "Unknown child process pid {pid}, will report exit status {STATUS_TAKEN}"
+                );
+                let context = ExceptionContext::new(text).exception(error.to_string());
+                self.owner.event_loop().call_exception_handler(&context);
+                ExitStatus::from_raw(STATUS_TAKEN << 8)
+            }
+        };
+        self.unreaped.take();
+        self.status.set(Some(status));
+        self.settle_waiters();
+        true
+    }
+
+    fn settle_waiters(&self) {
+        for waiter in self.waiters.take() {
+            // Refused if that wait was cancelled.
+            let _ = waiter.set_result(());
+        }
+    }
+
+    fn enter(&self, waiter: LoopFuture<()>) {
+        let mut waiters = self.waiters.borrow_mut();
+        waiters.retain(|waiter| !waiter.done()); // those that were cancelled
+        waiters.push(waiter);
+    }
+
+    pub(crate) async fn wait(&self) -> io::Result<ExitStatus> {
+        if let Some(status) = self.status() {
+            return Ok(status);
+        }
+        if self.unreaped.borrow().is_none() {
+            let text = format!("the loop of process {} is closed", self.pid);
+            return Err(io::Error::other(text));
+        }
+        let waiter = self.owner.event_loop().create_future();
+        self.enter(waiter.clone());
+        match (&waiter).await {
+            Err(TaskError::Cancelled(token)) => token.resume().await,
+            Err(error) => Err(io::Error::other(error)),
+            Ok(()) => Ok(self
+                .status()
+                .expect("it is set before its waiters are told")),
+        }
+    }
+
+    /// The child is not reaped yet, so that its pid is no other's.
+    pub(crate) fn send_signal(&self, signal: Signal) -> io::Result<()> {
+        let Some(signal) = rustix::process::Signal::from_named_raw(signal.number()) else {
+            let text = format!("signal {} has no name", signal.number());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        };
+        self.signal(signal)
+    }
+
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) -> io::Result<()> {
+        match &*self.unreaped.borrow() {
+            Some(child) => Ok(kill_process(Pid::from_child(child), signal)?),
+            None => Err(self.ended()),
+        }
+    }
+
+    fn ended(&self) -> io::Error {
+        let pid = self.pid;
+        let text = match self.status() {
+            Some(status) => format!("process {pid} has already ended: {status}"),
+            None => format!("process {pid} was killed when its loop closed"),
+        };
+        io::Error::new(io::ErrorKind::NotFound, text)
+    }
+}
+
+/// What the loop holds while a child runs. Dropped before the child is reaped (the loop closes, or could not watch it),
+/// it kills the child and sees to it that nothing is left.
+struct Leash {
+    child: Rc<Child>,
+    /// Readable when the child has ended.
+    ended: Option<OwnedFd>,
+    /// Whose child it is: after a `fork` it is not the forked process's.
+    parent: u32,
+}
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        /// A killed child needs much less, unless the system has it in hand.
+        const MOST: Duration = Duration::from_millis(100);
+        let Some(mut child) = self.child.unreaped.take() else {
+            return;
+        };
+        if self.parent != process::id() {
+            return;
+        }
+        let killed = child.kill().is_ok();
+        if let (true, Some(ended)) = (killed, &self.ended) {
+            let most = Timespec::try_from(MOST).expect("it is short");
+            // An error, or a time that was too short, is the thread's business.
+            let _ = rustix::event::poll(&mut [PollFd::new(ended, PollFlags::IN)], Some(&most));
+        }
+        if matches!(child.try_wait(), Ok(None)) {
+            // If there is no thread to be had, it stays a zombie until this process ends.
+            let name = format!("waitpid-{}", self.child.pid);
+            let _ = thread::Builder::new()
+                .name(name)
+                .spawn(move || child.wait());
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! Children that do their work: what goes in, what comes out, how they end.
+
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use loop_core::EventLoop;
+use loop_net::ReadError;
+use loop_process::{CreateSubprocess, create_subprocess_exec, create_subprocess_shell};
+use loop_signal::Signal;
+use loop_tasks::{LoopExt, create_task, gather, timeout, yield_now};
+
+/// Runs a coroutine on a loop of its own; a hang ends as a failure.
+fn run<T: 'static>(main: impl Future<Output = T> + 'static) -> T {
+    let event_loop = EventLoop::new().unwrap();
+    let result = event_loop.run_until_complete(timeout(Duration::from_secs(120), main));
+    let result = result.unwrap().expect("it hangs");
+    event_loop.close().unwrap();
+    result
+}
+
+/// With pipes for everything.
+fn piped(child: CreateSubprocess) -> CreateSubprocess {
+    child
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+}
+
+#[test]
+fn a_megabyte_goes_through_cat() {
+    run(async {
+        let input: Vec<u8> = (0..1_000_000u32).map(|n| (n % 251) as u8).collect();
+        let mut cat = piped(create_subprocess_exec("cat")).await.unwrap();
+        let output = cat.communicate(&input).await.unwrap();
+        assert!(output.status.success() && output.stderr.is_empty());
+        assert!(output.stdout == input, "it is changed");
+        assert_eq!(cat.returncode(), Some(output.status));
+    });
+}
+
+#[test]
+fn both_outputs_are_read_at_the_same_time() {
+    run(async {
+        // Each is more than a pipe holds: whoever read one after the other would hang.
+        let line = "head -c 300000 /dev/zero >&2; head -c 300000 /dev/zero; exit 7";
+        let mut child = piped(create_subprocess_shell(line)).await.unwrap();
+        let output = child.communicate("").await.unwrap();
+        let sizes = (output.stdout.len(), output.stderr.len());
+        assert_eq!(sizes, (300_000, 300_000));
+        assert_eq!(output.status.code(), Some(7));
+    });
+}
+
+#[test]
+fn a_child_that_does_not_read_is_no_error() {
+    run(async {
+        let mut child = create_subprocess_exec("true")
+            .stdin(Stdio::piped())
+            .await
+            .unwrap();
+        let output = child.communicate(vec![7; 1_000_000]).await.unwrap();
+        assert!(output.status.success());
+    });
+}
+
+#[test]
+fn what_is_no_pipe_is_empty() {
+    run(async {
+        let child = create_subprocess_exec("cat").stdin(Stdio::null());
+        let mut child = child.stdout(Stdio::null()).await.unwrap();
+        assert!(child.stdin.is_none() && child.stdout.is_none() && child.stderr.is_none());
+        let output = child.communicate("dropped").await.unwrap();
+        assert!(output.status.success() && output.stdout.is_empty());
+    });
+}
+
+#[test]
+fn lines_go_to_and_fro() {
+    run(async {
+        let mut cat = piped(create_subprocess_exec("cat")).await.unwrap();
+        let stdin = cat.stdin.take().unwrap();
+        let stdout = cat.stdout.as_mut().unwrap();
+        for line in [&b"one\n"[..], b"two\n", b"three\n"] {
+            stdin.write(line);
+            stdin.drain().await.unwrap();
+            assert_eq!(stdout.readline().await.unwrap(), line);
+        }
+        stdin.write_eof();
+        assert_eq!(stdout.readline().await.unwrap(), b"");
+        assert!(cat.wait().await.unwrap().success());
+    });
+}
+
+#[test]
+fn a_line_has_a_limit() {
+    run(async {
+        let child = create_subprocess_shell("echo 123456789").limit(8);
+        let mut child = child.stdout(Stdio::piped()).await.unwrap();
+        let stdout = child.stdout.as_mut().unwrap();
+        let error = stdout.readline().await.unwrap_err();
+        assert!(matches!(error, ReadError::Limit(_)), "{error}");
+        child.wait().await.unwrap();
+    });
+}
+
+#[test]
+fn what_a_child_wrote_can_be_read_after_its_end() {
+    run(async {
+        let child = create_subprocess_shell("echo out; echo err >&2");
+        let mut child = piped(child).await.unwrap();
+        child.wait().await.unwrap();
+        let stdout = child.stdout.as_mut().unwrap();
+        assert_eq!(stdout.read_all().await.unwrap(), b"out\n");
+        let stderr = child.stderr.as_mut().unwrap();
+        assert_eq!(stderr.read_all().await.unwrap(), b"err\n");
+    });
+}
+
+#[test]
+fn a_grandchild_that_holds_the_pipe_holds_no_wait_up() {
+    run(async {
+        let mut child = create_subprocess_shell("sleep 60 & echo $!; exit 5")
+            .stdout(Stdio::piped())
+            .await
+            .unwrap();
+        assert_eq!(child.wait().await.unwrap().code(), Some(5));
+        let line = child.stdout.as_mut().unwrap().readline().await.unwrap();
+        let grandchild = String::from_utf8(line).unwrap();
+        let kill = create_subprocess_exec("kill").arg(grandchild.trim()).await;
+        assert!(kill.unwrap().wait().await.unwrap().success());
+    });
+}
+
+#[test]
+fn exit_codes_and_signals_are_told_apart() {
+    run(async {
+        for code in [0, 1, 77, 255] {
+            let child = create_subprocess_shell(format!("exit {code}"));
+            let status = child.await.unwrap().wait().await.unwrap();
+            assert_eq!((status.code(), status.signal()), (Some(code), None));
+        }
+        for signal in [Signal::TERM, Signal::INT, Signal::USR1, Signal::HUP] {
+            let child = create_subprocess_exec("sleep").arg("60").await.unwrap();
+            child.send_signal(signal).unwrap();
+            let status = child.wait().await.unwrap();
+            assert_eq!(status.code(), None);
+            assert_eq!(status.signal(), Some(signal.number()));
+        }
+    });
+}
+
+#[test]
+fn a_child_that_has_ended_is_sent_nothing() {
+    run(async {
+        let child = create_subprocess_shell("exit 3").await.unwrap();
+        child.wait().await.unwrap();
+        let text = format!("process {} has already ended: exit status: 3", child.pid());
+        for result in [
+            child.kill(),
+            child.terminate(),
+            child.send_signal(Signal::USR1),
+        ] {
+            let error = result.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::NotFound);
+            assert_eq!(error.to_string(), text);
+        }
+    });
+}
+
+#[test]
+fn a_child_that_has_ended_unnoticed_takes_a_signal_without_harm() {
+    run(async {
+        let mut child = create_subprocess_exec("true")
+            .stdout(Stdio::piped())
+            .await
+            .unwrap();
+        // The system says that it is a zombie; the loop has not looked.
+        let path = format!("/proc/{}/stat", child.pid());
+        while !std::fs::read_to_string(&path).unwrap().contains(") Z ") {
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        assert!(child.communicate("").await.unwrap().status.success());
+    });
+}
+
+#[test]
+fn every_waiter_is_told() {
+    run(async {
+        let cat = create_subprocess_exec("cat").stdin(Stdio::piped());
+        let mut cat = cat.await.unwrap();
+        let waiting: Vec<_> = (0..5)
+            .map(|_| {
+                let handle = cat.handle();
+                create_task(async move { handle.wait().await.unwrap() })
+            })
+            .collect();
+        yield_now().await;
+        waiting[2].cancel();
+        yield_now().await;
+        drop(cat.stdin.take());
+        let status = cat.wait().await.unwrap();
+        for (place, waited) in gather(waiting).await.unwrap().into_iter().enumerate() {
+            match waited {
+                Ok(waited) => assert_eq!(waited, status),
+                Err(error) => assert!(place == 2, "{error}"),
+            }
+        }
+        // And one that comes later.
+        assert_eq!(cat.handle().wait().await.unwrap(), status);
+    });
+}
+
+#[test]
+fn two_hundred_children_at_once() {
+    run(async {
+        let children = (0..200u8).map(|n| async move {
+            let child = create_subprocess_shell(format!("read line; echo $line; exit {n}"));
+            let mut child = piped(child).await.unwrap();
+            let output = child.communicate(format!("line {n}\n")).await;
+            output.unwrap()
+        });
+        let outputs = gather(children).await.unwrap();
+        for (n, output) in (0..200).zip(outputs) {
+            let output = output.unwrap();
+            assert_eq!(output.status.code(), Some(n));
+            assert_eq!(output.stdout, format!("line {n}\n").as_bytes());
+        }
+    });
+}
+
+#[test]
+fn a_program_that_is_not_there_is_named() {
+    run(async {
+        let error = create_subprocess_exec("/no/such/program").await;
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(
+            error.to_string().starts_with("/no/such/program: "),
+            "{error}"
+        );
+        let shell = create_subprocess_shell("/no/such/program 2>/dev/null");
+        let status = shell.await.unwrap().wait().await.unwrap();
+        assert_eq!(status.code(), Some(127));
+    });
+}
+
+#[test]
+fn without_a_loop_nothing_is_started() {
+    let error = std::future::IntoFuture::into_future(create_subprocess_exec("true")).into_inner();
+    assert!(
+        error
+            .unwrap_err()
+            .to_string()
+            .contains("no running event loop")
+    );
+}
+
+#[test]
+fn children_of_the_standard_library_keep_their_status() {
+    run(async {
+        let mut theirs = Command::new("sh").args(["-c", "exit 3"]).spawn().unwrap();
+        let ours = create_subprocess_shell("exit 4").await.unwrap();
+        assert_eq!(ours.wait().await.unwrap().code(), Some(4));
+        assert_eq!(theirs.wait().unwrap().code(), Some(3));
+    });
+}
