@@ -312,7 +312,8 @@ impl LoopRef {
     /// let event_loop = EventLoop::builder().virtual_clock().build()?;
     /// let reference = event_loop.loop_ref();
     /// let early = reference.schedule_later(Duration::from_secs(1), Stop);
-    /// reference.schedule_at(reference.now().checked_add(Duration::from_secs(2)).unwrap(), Stop);
+    /// let now = reference.now();
+    /// reference.schedule_at(now, now.checked_add(Duration::from_secs(2)).unwrap(), Stop);
     /// reference.cancel_timer(early.unwrap());
     /// let start = event_loop.time();
     /// event_loop.run_forever()?;
@@ -322,24 +323,26 @@ impl LoopRef {
     #[inline]
     pub fn schedule_later(&self, delay: Duration, job: impl Job) -> Option<TimerId> {
         let now = self.0.clock.now();
-        self.schedule_timer(Some(now), now.saturating_add(nanos(delay)), job)
+        self.schedule_timer(now, now.saturating_add(nanos(delay)), job)
     }
 
-    /// Runs a job at the moment `when` of the loop's clock. Otherwise as [`schedule_later`](Self::schedule_later).
+    /// Runs a job at the moment `when` of the loop's clock, which the caller has just read: it is `now`. Otherwise as
+    /// [`schedule_later`](Self::schedule_later).
     ///
     /// # Examples
     /// See [`schedule_later`](Self::schedule_later).
     #[inline]
-    pub fn schedule_at(&self, when: LoopTime, job: impl Job) -> Option<TimerId> {
-        self.schedule_timer(None, when.0, job)
+    pub fn schedule_at(&self, now: LoopTime, when: LoopTime, job: impl Job) -> Option<TimerId> {
+        self.schedule_timer(now.0, when.0, job)
     }
 
     #[inline]
-    fn schedule_timer(&self, now: Option<Nanos>, when: Nanos, job: impl Job) -> Option<TimerId> {
+    fn schedule_timer(&self, now: Nanos, when: Nanos, job: impl Job) -> Option<TimerId> {
         if self.0.is_closed() {
             return None;
         }
-        Some(TimerId(self.0.add_timer(now, when, RawJob::new(job))))
+        let timer = self.0.add_timer(Some(now), when, RawJob::new(job));
+        Some(TimerId(timer))
     }
 
     /// Cancels a timer: its job is dropped now and never runs. Does nothing if it has run.

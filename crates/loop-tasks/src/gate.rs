@@ -111,7 +111,7 @@ impl Gate {
         enter: impl FnOnce(GateOpener),
     ) -> Poll<Result<(), TaskError>> {
         if let Place::New = self.0 {
-            let opener = self.begin(cx);
+            let opener = self.begin(cx, "to wait");
             enter(opener);
             if let Place::Task(task, wait) = &self.0
                 && task.core().waits.borrow().stage(*wait) == Some(Stage::Closed)
@@ -122,8 +122,9 @@ impl Gate {
         self.poll(cx)
     }
 
+    /// Begins to wait in the current task; `what` does, as it is said where no loop is running.
     #[inline(always)]
-    fn begin(&mut self, cx: &Context<'_>) -> GateOpener {
+    pub(crate) fn begin(&mut self, cx: &Context<'_>, what: &str) -> GateOpener {
         if let Some(task) = current::current()
             && task.wakes(cx.waker())
         {
@@ -134,13 +135,13 @@ impl Gate {
             let at = task.into();
             return GateOpener { at, wait };
         }
-        self.begin_away()
+        self.begin_away(what)
     }
 
     /// It begins in a combinator, or outside of a task.
     #[cold]
-    fn begin_away(&mut self) -> GateOpener {
-        let owner = running("to wait");
+    fn begin_away(&mut self, what: &str) -> GateOpener {
+        let owner = running(what);
         let future = LoopFuture::new(&owner);
         self.0 = Place::Away(Box::new(Away {
             future: future.clone(),
@@ -151,8 +152,9 @@ impl Gate {
         GateOpener { at, wait: 0 }
     }
 
+    /// Waits on, after the poll that began it.
     #[inline(always)]
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
         if let Place::Task(task, wait) = &self.0
             && task.core().waits.borrow_mut().take_open(*wait)
         {
@@ -250,6 +252,12 @@ impl Gate {
 }
 
 impl Gate {
+    /// Whether it is among the waits of a task: then nothing has to be polled for it to go on.
+    #[inline]
+    pub(crate) fn is_in_task(&self) -> bool {
+        matches!(self.0, Place::Task(..))
+    }
+
     /// The loop of one that has begun and was not opened yet, so far as that was seen.
     #[inline]
     pub(crate) fn owner(&self) -> Option<&LoopRef> {

@@ -115,17 +115,19 @@ struct Waiting {
 }
 
 impl Waiting {
+    /// Begins to wait for the timer that `schedule` makes.
     #[inline]
-    fn begin(owner: &LoopRef, until: Until, cx: &mut Context<'_>) -> Waiting {
-        let (mut gate, mut timer) = (Gate::new(), None);
-        let begun = gate.poll_with(cx, |opener| {
-            let wake = Wake(opener);
-            timer = match until {
-                Until::After(delay) => owner.schedule_later(delay, wake),
-                Until::At(deadline) => owner.schedule_at(owner.time_of(deadline), wake),
-            };
-        });
-        debug_assert!(begun.is_pending(), "the timer has not run");
+    fn begin(
+        cx: &mut Context<'_>,
+        schedule: impl FnOnce(&LoopRef, Wake) -> Option<TimerId>,
+    ) -> Waiting {
+        let mut gate = Gate::new();
+        let wake = Wake(gate.begin(cx, "sleep"));
+        let timer = gate.owner().and_then(|owner| schedule(owner, wake));
+        if !gate.is_in_task() {
+            let begun = gate.poll(cx);
+            debug_assert!(begun.is_pending(), "the timer has not run");
+        }
         Waiting { gate, timer }
     }
 }
@@ -181,13 +183,17 @@ impl Future for Sleep {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if let State::New(until) = self.0 {
-            let owner = running("sleep");
-            if matches!(until, Until::At(deadline) if owner.time_of(deadline) <= owner.now()) {
-                self.0 = State::Yield(yield_now());
-            } else {
-                self.0 = State::Waiting(Waiting::begin(&owner, until, cx));
+            let waiting = match until {
+                Until::After(delay) => Some(Waiting::begin(cx, |owner, wake| {
+                    owner.schedule_later(delay, wake)
+                })),
+                Until::At(deadline) => wait_until(deadline, cx),
+            };
+            if let Some(waiting) = waiting {
+                self.0 = State::Waiting(waiting);
                 return Poll::Pending;
             }
+            self.0 = State::Yield(yield_now());
         }
         match &mut self.0 {
             State::Yield(inner) => Pin::new(inner).poll(cx),
@@ -195,6 +201,13 @@ impl Future for Sleep {
             State::New(_) => unreachable!("it began above"),
         }
     }
+}
+
+/// Waits for a moment that is still to come.
+fn wait_until(deadline: Instant, cx: &mut Context<'_>) -> Option<Waiting> {
+    let owner = running("sleep");
+    let (now, due) = (owner.now(), owner.time_of(deadline));
+    (due > now).then(|| Waiting::begin(cx, |owner, wake| owner.schedule_at(now, due, wake)))
 }
 
 /// Lets everything that is ready run before it goes on: one iteration.

@@ -313,7 +313,7 @@ impl Timeout {
             let ring = move || ring.0.ring();
             owner.event_loop().call_soon(ring).map(Alarm::Soon).ok()
         } else {
-            owner.schedule_at(due, ring).map(Alarm::Timer)
+            owner.schedule_at(now, due, ring).map(Alarm::Timer)
         };
         self.0.alarm.replace(alarm);
     }

@@ -61,7 +61,9 @@
 //!
 //! # Why this structure
 //!
-//! Timers live in a *slab*; the order of the far ones is not kept. They are in a *wheel*: buckets by arithmetic on the
+//! Timers live in a *slab*. The *recent* ones, up to 64 made since the queue last had to know what comes first, are a list
+//! in no order: most of those that are cancelled soon never leave it. Of the rest, the order of the far ones is not kept
+//! either. They are in a *wheel*: buckets by arithmetic on the
 //! deadline, 8 levels of 64, as lists through the slab. Making and cancelling is a link. When the time told reaches the
 //! first bucket, its timers go into finer buckets, and those of one tick of 66 us are sorted and become *near*: the exact
 //! order costs a sort of a few, when they are about to fire, and a cancelled timer never pays it. Single timers that
@@ -97,6 +99,7 @@
 mod key;
 mod near;
 mod queue;
+mod recent;
 mod slots;
 mod wheel;
 

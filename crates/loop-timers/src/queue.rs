@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::key::TimerKey;
 use crate::near::{Entry, Near};
+use crate::recent::Recent;
 use crate::slots::{Place, Slots};
 use crate::wheel::{Earliest, Wheel, tick_of};
 
@@ -28,6 +29,7 @@ use crate::wheel::{Earliest, Wheel, tick_of};
 /// ```
 pub struct TimerQueue<T> {
     slots: Slots<T>,
+    recent: Recent,
     wheel: Wheel,
     near: Near,
 }
@@ -61,6 +63,7 @@ impl<T> TimerQueue<T> {
     pub fn new() -> Self {
         TimerQueue {
             slots: Slots::default(),
+            recent: Recent::default(),
             wheel: Wheel::default(),
             near: Near::default(),
         }
@@ -81,16 +84,14 @@ impl<T> TimerQueue<T> {
     /// let key = timers.insert(1_000, "tea");
     /// assert_eq!(timers.deadline(key), Some(1_000));
     /// ```
+    #[inline]
     pub fn insert(&mut self, deadline_ns: u64, value: T) -> TimerKey {
-        if self.near.is_small() || !self.wheel.takes(deadline_ns) {
-            let entry = self.slots.insert(deadline_ns, value, Place::Near);
-            self.near.push(entry);
-            entry.key
-        } else {
-            let entry = self.slots.insert(deadline_ns, value, Place::Wheel);
-            self.wheel.push(entry.key.slot, &mut self.slots);
-            entry.key
+        if self.recent.is_full() {
+            self.settle_recent();
         }
+        let key = self.slots.insert(deadline_ns, value, Place::Recent);
+        self.recent.push(key.slot, &mut self.slots);
+        key
     }
 
     /// Takes a timer's value out, whether the timer waits or is due; `None` if the key is stale.
@@ -109,17 +110,14 @@ impl<T> TimerQueue<T> {
     /// let due = timers.pop_due(1_000).expect("its deadline is now");
     /// assert_eq!(timers.remove(due), Some("due"));
     /// ```
+    #[inline]
     pub fn remove(&mut self, key: TimerKey) -> Option<T> {
         let place = self.slots.get(key)?.place;
-        if place == Place::Wheel {
-            self.wheel.remove(key.slot, &mut self.slots);
+        if place == Place::Recent {
+            self.recent.remove(key.slot, &mut self.slots);
+            return self.slots.remove(key.slot);
         }
-        let value = self.slots.remove(key.slot);
-        if place == Place::Near {
-            let slots = &self.slots;
-            self.near.cancelled(|key| slots.get(key).is_some());
-        }
-        value
+        self.remove_settled(key, place)
     }
 
     /// Makes the first timer whose deadline is not after `now_ns` *due*, and returns its key.
@@ -144,6 +142,9 @@ impl<T> TimerQueue<T> {
     #[inline]
     pub fn pop_due(&mut self, now_ns: u64) -> Option<TimerKey> {
         // A loop asks in every iteration, and mostly in vain: then no slot is touched.
+        if self.recent.reaches(now_ns) {
+            self.settle_recent();
+        }
         let now = tick_of(now_ns);
         if self.near.reaches(now_ns) || self.wheel.reaches(now) {
             self.pop_reached(now_ns)
@@ -166,6 +167,7 @@ impl<T> TimerQueue<T> {
     /// assert_eq!(timers.next_deadline(), Some(2_000));
     /// ```
     pub fn next_deadline(&mut self) -> Option<u64> {
+        self.settle_recent();
         let first = self.first_near().map(|first| first.deadline_ns);
         let last = first.map_or(u64::MAX, tick_of);
         if !self.wheel.reaches(last) {
@@ -229,7 +231,7 @@ impl<T> TimerQueue<T> {
     /// ```
     #[must_use]
     pub fn len(&self) -> usize {
-        self.wheel.len() + self.near.len()
+        self.recent.len() + self.wheel.len() + self.near.len()
     }
 
     /// Returns whether no timer waits. Due ones, whose values are still here, do not count.
@@ -262,6 +264,7 @@ impl<T> TimerQueue<T> {
     /// assert!(timers.is_empty());
     /// ```
     pub fn drain(&mut self) -> impl Iterator<Item = T> {
+        self.recent.clear();
         self.wheel.clear();
         self.near.clear();
         self.slots.take_all().into_iter()
@@ -299,12 +302,39 @@ impl<T> TimerQueue<T> {
     /// assert!(timers.contains(keys[0]));
     /// ```
     pub fn shrink_to_fit(&mut self) {
+        self.recent.shrink_to_fit();
         let slots = &self.slots;
         self.near.shrink_to_fit(|key| slots.get(key).is_some());
         if self.wheel.len() == 0 {
             self.wheel.clear();
         }
         self.slots.shrink_to_fit();
+    }
+
+    /// Puts the recent timers where their order is kept.
+    fn settle_recent(&mut self) {
+        while let Some(slot) = self.recent.pop() {
+            let deadline_ns = self.slots.at(slot).deadline_ns;
+            if self.near.is_small() || !self.wheel.takes(deadline_ns) {
+                self.near.push(self.slots.bring_near(slot));
+            } else {
+                self.slots.at_mut(slot).place = Place::Wheel;
+                self.wheel.push(slot, &mut self.slots);
+            }
+        }
+    }
+
+    /// As [`remove`](Self::remove), for a timer that is in this place and not recent.
+    fn remove_settled(&mut self, key: TimerKey, place: Place) -> Option<T> {
+        if place == Place::Wheel {
+            self.wheel.remove(key.slot, &mut self.slots);
+        }
+        let value = self.slots.remove(key.slot);
+        if place == Place::Near {
+            let slots = &self.slots;
+            self.near.cancelled(|key| slots.get(key).is_some());
+        }
+        value
     }
 
     /// Makes the first timer due, if it is: there may be one.
@@ -421,6 +451,7 @@ mod tests {
         (0..50).for_each(|n| _ = timers.insert(HOUR + n, n));
         assert_eq!(timers.wheel.len(), 0);
         (0..950).for_each(|n| _ = timers.insert(HOUR + n, n));
+        timers.settle_recent();
         assert!(timers.wheel.len() > 900);
     }
 
@@ -431,6 +462,7 @@ mod tests {
             assert_eq!(timers.pop_due(now_ns), None);
         }
         (0..1_000).for_each(|n| _ = timers.insert(2 * HOUR + n, n));
+        timers.settle_recent();
         assert!(timers.wheel.len() > 900);
     }
 }

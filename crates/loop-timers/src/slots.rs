@@ -21,6 +21,8 @@ pub(crate) enum Place {
     Vacant,
     /// No timer, never again: the generations are used up.
     Retired,
+    /// A waiting timer that is not in any order yet.
+    Recent,
     /// A waiting timer, in the wheel: on the list of its bucket.
     Wheel,
     /// A waiting timer, among the near ones, which have an entry for it.
@@ -35,7 +37,8 @@ pub(crate) struct Slot<T> {
     pub(crate) deadline_ns: u64,
     /// The number of the `insert` call: the order among equal deadlines.
     pub(crate) age: u64,
-    /// The neighbours in the list, if it is in one. The free list needs no `previous`.
+    /// The neighbours in the list, if it is in one. The free list needs no `previous`; a recent timer's `next` is its
+    /// place among those.
     pub(crate) next: u32,
     pub(crate) previous: u32,
     /// That of the timer that is here, or else of the next one.
@@ -72,9 +75,9 @@ impl<T> Default for Slots<T> {
 }
 
 impl<T> Slots<T> {
-    /// Stores a timer as the youngest, and returns its entry. The caller lists it in the place that it says.
+    /// Stores a timer as the youngest. The caller lists it in the place that it says.
     #[inline]
-    pub(crate) fn insert(&mut self, deadline_ns: u64, value: T, place: Place) -> Entry {
+    pub(crate) fn insert(&mut self, deadline_ns: u64, value: T, place: Place) -> TimerKey {
         if self.first_free == NONE {
             self.grow();
         }
@@ -88,14 +91,9 @@ impl<T> Slots<T> {
         slot.age = age;
         slot.place = place;
         slot.value = Some(value);
-        let key = TimerKey {
+        TimerKey {
             slot: index,
             generation: slot.generation,
-        };
-        Entry {
-            deadline_ns,
-            age,
-            key,
         }
     }
 
@@ -252,7 +250,7 @@ mod tests {
     use super::*;
 
     fn key(slots: &mut Slots<&'static str>, value: &'static str) -> TimerKey {
-        slots.insert(0, value, Place::Due).key
+        slots.insert(0, value, Place::Due)
     }
 
     fn remove(slots: &mut Slots<&'static str>, key: TimerKey) -> Option<&'static str> {
