@@ -75,12 +75,33 @@ pub(crate) fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Keeps this thread, and those that it starts from now on, on one processor.
-pub(crate) fn pin_to_one_processor() {
-    let allowed = sched_getaffinity(None).expect("the system knows");
-    let last = (0..CpuSet::MAX_CPU).rev().find(|cpu| allowed.is_set(*cpu));
+/// The processors that this process may use. A thread that another starts is kept where that one is.
+#[derive(Clone, Copy)]
+pub(crate) struct Processors(CpuSet);
+
+impl Processors {
+    pub(crate) fn allowed() -> Processors {
+        Processors(sched_getaffinity(None).expect("the system knows"))
+    }
+
+    /// Keeps this thread on the first of them.
+    pub(crate) fn pin_to_first(self) {
+        pin(self.numbers().next());
+    }
+
+    /// Keeps this thread on the last of them, which is another than the first if there are two.
+    pub(crate) fn pin_to_last(self) {
+        pin(self.numbers().next_back());
+    }
+
+    fn numbers(&self) -> impl DoubleEndedIterator<Item = usize> {
+        (0..CpuSet::MAX_CPU).filter(|cpu| self.0.is_set(*cpu))
+    }
+}
+
+fn pin(processor: Option<usize>) {
     let mut one = CpuSet::new();
-    one.set(last.expect("it runs on one of them"));
+    one.set(processor.expect("it runs on one of them"));
     sched_setaffinity(None, &one).expect("a part of what is allowed is allowed");
 }
 

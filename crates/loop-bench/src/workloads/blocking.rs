@@ -4,7 +4,7 @@ use futures::future::join_all;
 
 use super::{Scale, Workload, on};
 use crate::engine::{Engine, Feature};
-use crate::measure::{Metric, Stopwatch, pin_to_one_processor};
+use crate::measure::{Metric, Processors, Stopwatch};
 
 const NEEDS: &[Feature] = &[Feature::Tasks, Feature::Blocking];
 const IN_FLIGHT: usize = 1_000;
@@ -27,7 +27,7 @@ pub(super) fn workloads<E: Engine>() -> Vec<Workload> {
 }
 
 fn one<E: Engine>(scale: Scale) -> Vec<Metric> {
-    pin_to_one_processor();
+    Processors::allowed().pin_to_last();
     let count = scale.count(50_000);
     let (time, sum) = on(scale, move |engine: E| async move {
         let mut sum = engine.blocking(|| 0).await; // The first thread starts.

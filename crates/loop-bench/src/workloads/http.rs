@@ -12,7 +12,7 @@ use hyper::{Request, Response};
 use super::clients::Load;
 use super::{Scale, Workload, listener, on};
 use crate::engine::{Engine, Feature};
-use crate::measure::{Metric, thread_cpu};
+use crate::measure::{Metric, Processors, thread_cpu};
 
 const CONNECTIONS: usize = 64;
 
@@ -33,6 +33,8 @@ pub(super) fn workloads<E: Engine>() -> Vec<Workload> {
 fn pages<E: Engine>(scale: Scale) -> Vec<Metric> {
     let requests = scale.count(100_000).max(CONNECTIONS);
     let (wall, cpu) = on(scale, move |engine: E| async move {
+        let processors = Processors::allowed();
+        processors.pin_to_first();
         let listener = listener();
         let load = Load {
             address: listener.local_addr().expect("it is bound"),
@@ -42,7 +44,10 @@ fn pages<E: Engine>(scale: Scale) -> Vec<Metric> {
             is_whole: |_, answer| is_whole(answer),
         };
         let server = engine.serve_http(listener, CONNECTIONS);
-        let clients = std::thread::spawn(|| load.run());
+        let clients = std::thread::spawn(move || {
+            processors.pin_to_last();
+            load.run()
+        });
         let before = thread_cpu();
         server.await;
         let cpu = thread_cpu() - before;

@@ -3,7 +3,7 @@
 use super::clients::Load;
 use super::{Scale, Workload, listener, on};
 use crate::engine::{Engine, Feature};
-use crate::measure::{Metric, thread_cpu};
+use crate::measure::{Metric, Processors, thread_cpu};
 
 const NEEDS: &[Feature] = &[Feature::Net];
 
@@ -35,6 +35,8 @@ pub(super) fn workloads<E: Engine>() -> Vec<Workload> {
 fn echo<E: Engine>(name: &str, scale: Scale, connections: usize, bytes: usize) -> Vec<Metric> {
     let requests = scale.count(200_000).max(connections);
     let (wall, cpu) = on(scale, move |engine: E| async move {
+        let processors = Processors::allowed();
+        processors.pin_to_first();
         let listener = listener();
         let load = Load {
             address: listener.local_addr().expect("it is bound"),
@@ -44,7 +46,10 @@ fn echo<E: Engine>(name: &str, scale: Scale, connections: usize, bytes: usize) -
             is_whole,
         };
         let server = engine.serve(listener, connections);
-        let clients = std::thread::spawn(|| load.run());
+        let clients = std::thread::spawn(move || {
+            processors.pin_to_last();
+            load.run()
+        });
         let before = thread_cpu();
         server.await;
         let cpu = thread_cpu() - before;

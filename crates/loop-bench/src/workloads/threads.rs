@@ -6,7 +6,7 @@ use std::sync::{Arc, Barrier, mpsc};
 use super::{Scale, Workload, on};
 use crate::engine::{Engine, Feature, Remote};
 use crate::latch::{count_down_here, set_here};
-use crate::measure::{Metric, Stopwatch, pin_to_one_processor};
+use crate::measure::{Metric, Processors, Stopwatch};
 
 const NEEDS: &[Feature] = &[Feature::Remote];
 
@@ -77,7 +77,7 @@ fn push<E: Engine>(row: &str, scale: Scale, threads: usize) -> Vec<Metric> {
 }
 
 fn loop_to_loop<E: Engine>(scale: Scale) -> Vec<Metric> {
-    pin_to_one_processor();
+    Processors::allowed().pin_to_last();
     let rounds = scale.count(100_000);
     let time = on(scale, move |engine: E| async move {
         let (sender, receiver) = mpsc::channel();
@@ -105,7 +105,7 @@ fn loop_to_loop<E: Engine>(scale: Scale) -> Vec<Metric> {
 }
 
 fn blocked_thread<E: Engine>(scale: Scale) -> Vec<Metric> {
-    pin_to_one_processor();
+    Processors::allowed().pin_to_last();
     let rounds = scale.count(100_000);
     let (time, sum) = on(scale, move |engine: E| async move {
         let (latch, remote) = (set_here(1), engine.remote());
