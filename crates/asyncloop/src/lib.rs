@@ -54,9 +54,9 @@ pub use loop_bridge::{
 pub use loop_core::EventLoop;
 pub use loop_core::{
     ExceptionContext, ExceptionHandler, External, Handle, InvalidDelay, Job, LoopBuilder,
-    LoopClosed, LoopError, LoopHandle, LoopRef, NoCurrentLoop, NoRunningLoop, Runtime, Stuck,
-    TimerHandle, UnboundLoop, WakeKey, WeakLoop, get_event_loop, get_running_loop, panic_message,
-    seconds, set_event_loop,
+    LoopClosed, LoopError, LoopHandle, LoopRef, NoCurrentLoop, NoRunningLoop, RunningCallback,
+    Runtime, Stuck, TimerHandle, UnboundLoop, WakeKey, WeakLoop, get_event_loop, get_running_loop,
+    panic_message, seconds, set_event_loop,
 };
 /// The executors of `concurrent.futures`, with all that they are made of.
 pub use loop_executor as executor;

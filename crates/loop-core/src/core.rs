@@ -82,8 +82,10 @@ impl Core {
             Clock::system(shared.epoch)
         };
         let now = clock.now();
+        shared.running.set_blocked_after(config.blocked_after);
         Rc::new(Core {
             index: shared.index,
+            present: Present::new(Arc::clone(&shared.running)),
             shared,
             clock,
             phase: Cell::new(Phase::Idle),
@@ -105,7 +107,6 @@ impl Core {
             extensions: RefCell::default(),
             users: Cell::new(0),
             slack: Cell::new(None),
-            present: Present::new(),
             pid: std::process::id(),
             forks: sys::forks(),
         })

@@ -345,7 +345,9 @@ impl EventLoop {
         self.0.debug.get()
     }
 
-    /// Turns debug mode on or off: callbacks remember who scheduled them, and slow ones are reported.
+    /// Turns debug mode on or off: callbacks remember who scheduled them, slow ones are reported when they end
+    /// ([`set_slow_callback_duration`](EventLoop::set_slow_callback_duration)), those that do not end while they
+    /// last ([`set_blocked_after`](EventLoop::set_blocked_after)).
     ///
     /// # asyncio
     /// `loop.set_debug(enabled)`. The checks for calls from the wrong thread are the compiler's here.
@@ -359,6 +361,9 @@ impl EventLoop {
     /// ```
     pub fn set_debug(&self, enabled: bool) {
         self.0.debug.set(enabled);
+        if !enabled {
+            self.0.shared.running.leave();
+        }
     }
 
     /// Sets from how long on a callback counts as slow in debug mode. By default, 100 ms.
@@ -375,6 +380,20 @@ impl EventLoop {
     /// ```
     pub fn set_slow_callback_duration(&self, duration: Duration) {
         self.0.slow_callback.set(duration);
+    }
+
+    /// Sets from how long on a callback that has not ended is reported: see [`LoopBuilder::blocked_after`]. It counts for
+    /// callbacks that begin from now on.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// let event_loop = loop_core::EventLoop::new()?;
+    /// event_loop.set_blocked_after(Duration::from_secs(5));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn set_blocked_after(&self, duration: Duration) {
+        self.0.shared.running.set_blocked_after(duration);
     }
 }
 

@@ -2,38 +2,35 @@
 //!
 //! A callback is consumed by its run, so its name is taken down before. In the usual case that is one word, the
 //! function that knows the name; in debug mode also how it describes itself, where it was scheduled, and when it
-//! began.
+//! began, which is for other threads to see.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::sync::Arc;
 
-use crate::clock::system_now;
 use crate::core::Core;
 use crate::exception::{ExceptionContext, drop_quietly, report};
 use crate::raw::RawJob;
 use crate::ready::Place;
+use crate::running::Running;
 
 /// The callback that runs now, or ran last.
 pub(crate) struct Present {
     name: Cell<fn() -> &'static str>,
     /// Where it was scheduled, if that is known.
     place: Cell<Option<Place>>,
-    /// In debug mode.
-    detail: RefCell<Option<Detail>>,
-}
-
-struct Detail {
-    description: String,
-    start: Instant,
+    /// Whether `running` has it too: in debug mode.
+    is_detailed: Cell<bool>,
+    running: Arc<Running>,
 }
 
 impl Present {
-    pub(crate) fn new() -> Present {
+    pub(crate) fn new(running: Arc<Running>) -> Present {
         Present {
             name: Cell::new(|| "nothing"),
             place: Cell::new(None),
-            detail: RefCell::new(None),
+            is_detailed: Cell::new(false),
+            running,
         }
     }
 
@@ -48,21 +45,16 @@ impl Present {
     pub(crate) fn begin_with_detail(&self, job: &RawJob, place: Option<Place>) {
         self.begin(job);
         self.place.set(place);
-        self.detail.replace(Some(Detail {
-            description: describe(job),
-            start: system_now(),
-        }));
+        self.is_detailed.set(true);
+        self.running.begin(describe(job), place);
     }
 
     /// The job turned out to hold another one, which runs in its place.
     #[inline]
     pub(crate) fn becomes(&self, job: &RawJob) {
         self.name.set(job.name());
-        if self.detail.borrow().is_some() {
-            let description = describe(job);
-            if let Some(detail) = self.detail.borrow_mut().as_mut() {
-                detail.description = description;
-            }
+        if self.is_detailed.get() {
+            self.running.becomes(describe(job));
         }
     }
 
@@ -71,30 +63,32 @@ impl Present {
     pub(crate) fn is(&self, name: fn() -> &'static str, place: Place) {
         self.name.set(name);
         self.place.set(Some(place));
+        if self.is_detailed.get() {
+            self.running.is_from(place);
+        }
     }
 
     /// Names the job in a report.
     pub(crate) fn named_in(&self, context: ExceptionContext) -> ExceptionContext {
-        let description = self.detail.borrow().as_ref().map(|d| d.description.clone());
+        let detail = self.is_detailed.get().then(|| self.running.get()).flatten();
         context
-            .callback(description.unwrap_or_else(|| (self.name.get())().to_owned()))
+            .callback(detail.map_or_else(|| (self.name.get())().to_owned(), |it| it.description))
             .place(self.place.get())
     }
 
     /// The job has ended: in debug mode it is reported if it took long.
     pub(crate) fn end(&self, core: &Core) {
-        let Some(detail) = self.detail.take() else {
-            return;
-        };
-        let took = system_now().saturating_duration_since(detail.start);
-        if took < core.slow_callback.get() {
+        if !self.is_detailed.take() {
             return;
         }
-        let (what, took) = (detail.description, took.as_secs_f64());
-        let place = self.place.get();
-        let place = place.map_or_else(String::new, |place| format!(" scheduled at {place}"));
-        let text = format!("Executing <{what}{place}> took {took:.3} seconds");
-        report(tracing::Level::WARN, core, &text);
+        let Some(ended) = self.running.end() else {
+            return;
+        };
+        if ended.duration >= core.slow_callback.get() {
+            let took = ended.duration.as_secs_f64();
+            let text = format!("Executing {ended} took {took:.3} seconds");
+            report(tracing::Level::WARN, core, &text);
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::current::{get_running_loop, with_bound, with_running};
 use crate::error::LoopClosed;
 use crate::raw::{Call, Job, RawJob, SendJob};
+use crate::running::RunningCallback;
 use crate::shared::{Message, Shared, WakeHook};
 
 /// All that another thread may hold of a loop.
@@ -160,6 +161,36 @@ impl LoopHandle {
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.0.mailbox.is_attended()
+    }
+
+    /// What the loop's thread executes at this moment, if the loop is in debug mode: what keeps a loop that does not
+    /// answer. `None` if it waits, or is not in debug mode.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::mpsc;
+    /// use loop_core::EventLoop;
+    /// let event_loop = EventLoop::builder().debug(true).build()?;
+    /// let handle = event_loop.handle();
+    /// assert!(handle.running_callback().is_none());
+    /// let (answer, question) = mpsc::channel();
+    /// let other = std::thread::spawn(move || loop {
+    ///     if let Some(running) = handle.running_callback() {
+    ///         return answer.send(running.to_string());
+    ///     }
+    /// });
+    /// event_loop.call_soon(move || {
+    ///     let name = question.recv().unwrap(); // blocks the loop
+    ///     assert!(name.contains(" scheduled at "), "{name}");
+    /// })?;
+    /// event_loop.run_once(None)?;
+    /// other.join().unwrap()?;
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn running_callback(&self) -> Option<RunningCallback> {
+        self.0.running.get()
     }
 
     /// The loop's clock. With a virtual clock, as of the last time that it moved.

@@ -11,6 +11,7 @@ use crate::clock::{EPOCH, Epoch, Nanos};
 use crate::exception::{drop_quietly, panic_message, report_of};
 use crate::mailbox::{Mailbox, Posted, Poster};
 use crate::raw::SendJob;
+use crate::running::Running;
 use crate::sys;
 use crate::waker::WakeKey;
 
@@ -40,6 +41,8 @@ pub(crate) struct Shared {
     /// Virtual time, for other threads to read; 0 if the clock is the system's.
     pub(crate) virtual_now: AtomicU64,
     pub(crate) hook: OnceLock<WakeHook>,
+    /// What the loop runs, in debug mode.
+    pub(crate) running: Arc<Running>,
 }
 
 /// Called when a loop that is not being run has got its first message.
@@ -67,8 +70,9 @@ impl Shared {
             return None;
         }
         let entry = loops.vacant_entry();
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let shared = Arc::new(Shared {
-            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            id,
             index: u16::try_from(entry.key()).ok()?,
             mailbox: Mailbox::new(),
             thread: OnceLock::new(),
@@ -77,6 +81,7 @@ impl Shared {
             epoch: Epoch::now(),
             virtual_now: AtomicU64::new(if virtual_clock { EPOCH } else { 0 }),
             hook: OnceLock::new(),
+            running: Running::new(id),
         });
         entry.insert(Arc::clone(&shared));
         Some(shared)
@@ -93,6 +98,7 @@ impl Shared {
 
     /// Takes it out of the table; wakers that still name it do nothing from now on.
     pub(crate) fn unregister(&self) {
+        self.running.leave();
         let mut loops = LOOPS.write().unwrap_or_else(PoisonError::into_inner);
         let index = usize::from(self.index);
         if loops.get(index).is_some_and(|shared| shared.id == self.id) {

@@ -17,6 +17,7 @@ pub(crate) struct Config {
     pub(crate) virtual_clock: bool,
     pub(crate) debug: bool,
     pub(crate) slow_callback_duration: Duration,
+    pub(crate) blocked_after: Duration,
     pub(crate) poll_every_iteration: bool,
 }
 
@@ -30,6 +31,7 @@ impl Default for LoopBuilder {
             virtual_clock: false,
             debug: std::env::var_os("ASYNCLOOP_DEBUG").is_some_and(|value| !value.is_empty()),
             slow_callback_duration: Duration::from_millis(100),
+            blocked_after: Duration::from_secs(1),
             poll_every_iteration: false,
         })
     }
@@ -71,6 +73,28 @@ impl LoopBuilder {
     #[must_use]
     pub fn slow_callback_duration(mut self, duration: Duration) -> Self {
         self.0.slow_callback_duration = duration;
+        self
+    }
+
+    /// Sets from how long on a callback that has not ended is reported in debug mode, by another thread: that is how a
+    /// program that hangs says where. Reported again when it has taken twice as long, and so on. By default, one second.
+    ///
+    /// The report goes through `tracing` as that thread knows it, which is the global subscriber.
+    ///
+    /// # asyncio
+    /// There is nothing like it: a callback that never ends is never told of.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use loop_core::EventLoop;
+    /// let event_loop = EventLoop::builder().debug(true).blocked_after(Duration::from_secs(5)).build()?;
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn blocked_after(mut self, duration: Duration) -> Self {
+        self.0.blocked_after = duration;
         self
     }
 

@@ -120,6 +120,7 @@ fn crawl(options: &Options, start: Url, timeout: Duration) -> Result<Report, Box
     let report = asyncloop::run(async move {
         let event_loop = get_running_loop().map_err(|error| error.to_string())?;
         event_loop.set_debug(true); // so that it says who blocks it
+        event_loop.set_blocked_after(Duration::from_secs(5)); // what ends before is in the report
         let report = crawling.run(start, frontier).await;
         report.map_err(|error| error.to_string())
     });

@@ -6,6 +6,8 @@
     reason = "clippy excuses the tests themselves, not what they call"
 )]
 
+pub(crate) mod log;
+
 use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
 use std::rc::Rc;

@@ -5,7 +5,7 @@ use std::future::pending;
 use std::rc::Rc;
 
 use crate::common::{MS, create_future, run, virtual_loop, yields};
-use loop_core::set_event_loop;
+use loop_core::{EventLoop, set_event_loop};
 use loop_tasks::{
     LoopExt, LoopFuture, TaskBuilder, all_tasks, create_task, current_task, ensure_future, gather,
     sleep, try_create_task, yield_now,
@@ -202,6 +202,29 @@ fn all_tasks_are_the_unfinished_ones_of_this_loop_oldest_first() {
     set_event_loop(None);
     other.run_once(None).unwrap();
     assert!(other.all_tasks().is_empty());
+}
+
+/// What another thread sees of a loop in debug mode that one of its tasks blocks.
+#[test]
+fn what_runs_is_a_step_of_a_task() {
+    let event_loop = EventLoop::builder()
+        .virtual_clock()
+        .debug(true)
+        .build()
+        .unwrap();
+    let handle = event_loop.handle();
+    event_loop
+        .run_until_complete(async move {
+            let parser = TaskBuilder::new().name("parser").spawn(async move {
+                sleep(MS).await;
+                handle.running_callback().unwrap().description
+            });
+            let seen = parser.await.unwrap();
+            assert!(seen.starts_with("step of <Task 'parser' pending at "));
+            assert!(seen.contains(file!()), "{seen}");
+        })
+        .unwrap();
+    event_loop.close().unwrap();
 }
 
 #[test]
