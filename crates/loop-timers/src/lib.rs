@@ -61,26 +61,26 @@
 //!
 //! # Why this structure
 //!
-//! Timers live in a *slab*. The *recent* ones, up to 64 made since the queue last had to know what comes first, are a list
-//! in no order: most of those that are cancelled soon never leave it. Of the rest, the order of the far ones is not kept
-//! either. They are in a *wheel*: buckets by arithmetic on the
-//! deadline, 8 levels of 64, as lists through the slab. Making and cancelling is a link. When the time told reaches the
-//! first bucket, its timers go into finer buckets, and those of one tick of 66 us are sorted and become *near*: the exact
-//! order costs a sort of a few, when they are about to fire, and a cancelled timer never pays it. Single timers that
-//! are too near for the wheel, and the first 64 of all, go into a heap beside; with few timers it is all that is used.
+//! Timers live in a *slab*. The *recent* ones, up to 256 made since the queue last had to know what comes first, are a list
+//! in no order: a timer that is cancelled soon never leaves it. Of the others, the order of the far ones is not kept either.
+//! They are in a *wheel*: buckets by arithmetic on the deadline, 8 levels of 64, as lists through the slab. Entering and
+//! cancelling is a link. When the time told reaches the first bucket, its timers go into finer buckets, and those of one tick
+//! of 66 us are sorted and become *near*: the exact order costs a sort of a few, when they are about to fire, and a cancelled
+//! timer never pays it. Single timers that are too near for the wheel, and the first 64 of all, go into a heap beside; with
+//! few timers it is all that is used.
 //!
 //! Rejected, with the time that each took in proportion (one run of `examples/measure.rs`, taking turns):
 //!
 //! | workload | this queue | B-tree | heap, lazily cleaned |
 //! | --- | --- | --- | --- |
-//! | make and cancel any among 100,000 | 1 (24 ns) | 11.0 | 1.6 |
-//! | make and cancel the latest of 100,000 | 1 (24 ns) | 5.3 | 1.4 |
-//! | put the earliest of 100,000 off, ask for the deadline | 1 | 2.8 | 1.6 |
-//! | make 100,000 in 0-200 ms | 1 | 7.8 | 1.9 |
-//! | make and fire 100,000 in 0-200 ms | 1 | 1.3 | 1.2 |
-//! | fire one of 100,000 and make another | 1 | 1.6 | 1.5 |
-//! | fire one of 10 and make another | 1 | 1.0 | 0.7 |
-//! | make and cancel, wheel ahead of the time | 1 | 5.7 | 0.9 |
+//! | make and cancel any among 100,000 | 1 | 27.0 | 2.4 |
+//! | make and cancel the latest of 100,000 | 1 | 4.6 | 1.4 |
+//! | put the earliest of 100,000 off, ask for the deadline | 1 | 1.8 | 1.7 |
+//! | make 100,000 in 0-200 ms | 1 | 11.3 | 1.8 |
+//! | make and fire 100,000 in 0-200 ms | 1 | 1.5 | 1.6 |
+//! | fire one of 100,000 and make another | 1 | 1.6 | 2.1 |
+//! | fire one of 10 and make another | 1 | 0.7 | 0.5 |
+//! | make and cancel, wheel ahead of the time | 1 | 14.7 | 1.9 |
 //!
 //! - The *lazy heap* (asyncio's) wins with ten timers, where it has no second structure to look at, and holds a dead entry for each
 //!   cancelled timer, which deadlines far away keep for long.
@@ -88,7 +88,7 @@
 //!   off 1.1 times as slowly, and 512 vectors need rules for giving memory back.
 //! - *A wheel alone* would have to round deadlines or to sort nonetheless; asked for the next deadline it would search.
 //!   Here a bucket of few timers is searched, once; a larger one is split first. The wheel may then be ahead of the time,
-//!   and timers made before that point go into the heap: the last row is this worst case.
+//!   and timers made before that point go into the heap, unless they are cancelled soon: the last row.
 //!
 //! # Not here
 //!

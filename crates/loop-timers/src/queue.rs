@@ -313,7 +313,7 @@ impl<T> TimerQueue<T> {
 
     /// Puts the recent timers where their order is kept.
     fn settle_recent(&mut self) {
-        while let Some(slot) = self.recent.pop() {
+        for slot in self.recent.drain() {
             let deadline_ns = self.slots.at(slot).deadline_ns;
             if self.near.is_small() || !self.wheel.takes(deadline_ns) {
                 self.near.push(self.slots.bring_near(slot));
@@ -453,6 +453,21 @@ mod tests {
         (0..950).for_each(|n| _ = timers.insert(HOUR + n, n));
         timers.settle_recent();
         assert!(timers.wheel.len() > 900);
+    }
+
+    #[test]
+    fn timers_that_were_just_made_have_no_order_until_somebody_asks() {
+        let mut timers = TimerQueue::new();
+        let keys: Vec<_> = (0..300).map(|n| timers.insert(HOUR - n, n)).collect();
+        assert_eq!(timers.recent.len(), 300 - 256);
+        for n in [299, 298, 260, 0] {
+            assert_eq!(timers.remove(keys[n as usize]), Some(n));
+        }
+        assert_eq!((timers.recent.len(), timers.len()), (41, 296));
+        assert_eq!(timers.pop_due(HOUR - 300), None);
+        assert_eq!(timers.recent.len(), 41, "none of them can be due");
+        assert_eq!(timers.next_deadline(), Some(HOUR - 297));
+        assert_eq!((timers.recent.len(), timers.len()), (0, 296));
     }
 
     #[test]
