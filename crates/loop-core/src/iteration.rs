@@ -210,6 +210,7 @@ impl EventLoop {
         if wait == Some(0) {
             return Ok(poll_without_waiting(core));
         }
+        core.ready.borrow_mut().rest();
         sleep::sleep(core, wait);
         core.unpolled.set(0);
         let now = core.clock.now();

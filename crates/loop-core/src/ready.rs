@@ -9,6 +9,9 @@ use crate::raw::RawJob;
 /// The place in the program that scheduled a callback.
 pub(crate) type Place = &'static Location<'static>;
 
+/// A loop that has nothing to do keeps room for so many jobs: what a larger crowd took up is given back.
+const KEPT: usize = 4096;
+
 /// A queue in which every job has a position that is never used again, so that a position is a name for the job:
 /// cancelling needs no entry of its own in any table.
 #[derive(Debug, Default)]
@@ -69,6 +72,14 @@ impl ReadyQueue {
         Some(job)
     }
 
+    /// Nothing is ready: gives back what a crowd took up.
+    #[inline]
+    pub(crate) fn rest(&mut self) {
+        if self.jobs.capacity() > KEPT {
+            self.jobs.shrink_to(KEPT);
+        }
+    }
+
     /// As [`pop`](ReadyQueue::pop), with the place that scheduled it if debug mode was on then.
     pub(crate) fn pop_with_place(&mut self) -> Option<(RawJob, Option<Place>)> {
         let position = self.head;
@@ -110,5 +121,24 @@ impl ReadyQueue {
         self.places.clear();
         self.remote.clear();
         (remote, local)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crowd_leaves_no_memory_behind_once_it_has_gone() {
+        let mut queue = ReadyQueue::default();
+        for _ in 0..100_000 {
+            queue.push(RawJob::nothing());
+        }
+        queue.rest();
+        assert_eq!(queue.len(), 100_000);
+        while queue.pop().is_some() {}
+        queue.rest();
+        assert!(queue.jobs.capacity() <= 2 * KEPT);
+        assert_eq!(queue.push(RawJob::nothing()), 100_000);
     }
 }

@@ -13,7 +13,6 @@ use std::task::{Context, Poll, Waker};
 
 use mio::Token;
 
-use crate::descriptors::explain;
 use crate::error::LoopError;
 use crate::io::{Direction, IoRegistry};
 use crate::runtime::LoopRef;
@@ -241,7 +240,7 @@ impl LoopRef {
         }
         .watch(fd, &state);
         drop(io);
-        let (token, replaced) = result.map_err(|error| explain(fd, error))?;
+        let (token, replaced) = result?;
         drop(replaced);
         Ok(Watch {
             owner: self.clone(),

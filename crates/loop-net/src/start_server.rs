@@ -5,7 +5,6 @@ use std::fmt;
 use std::future::IntoFuture;
 use std::io;
 use std::net::SocketAddr;
-use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -64,7 +63,6 @@ use crate::{
 /// # event_loop.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[track_caller]
 pub fn start_server<C, R>(client: C, host: impl Into<String>, port: u16) -> StartServer<C>
 where
     C: FnMut(StreamReader, StreamWriter) -> R + 'static,
@@ -78,7 +76,6 @@ where
         keep_alive: false,
         streams: StreamOptions::new(),
         start_serving: true,
-        place: Location::caller(),
         #[cfg(feature = "tls")]
         tls: None,
     }
@@ -97,7 +94,6 @@ pub struct StartServer<C> {
     keep_alive: bool,
     streams: StreamOptions,
     start_serving: bool,
-    place: &'static Location<'static>,
     #[cfg(feature = "tls")]
     tls: Option<TlsServer>,
 }
@@ -251,7 +247,6 @@ impl<C: ClientConnected> StartServer<C> {
             owner,
             client: Rc::new(RefCell::new(self.client)),
             streams: self.streams,
-            place: self.place,
             #[cfg(feature = "tls")]
             tls: self.tls,
         };

@@ -51,16 +51,24 @@ impl Callback {
 /// still be here, and is no callback any more.
 #[derive(Default)]
 pub(crate) struct Callbacks {
-    first: Option<Callback>,
-    /// The rest, in a box of its own: rare, and a future is small without it.
+    list: List,
+    /// The number of the one.
+    one_id: u32,
+    /// The number of the next.
+    next: u32,
+}
+
+#[derive(Default)]
+enum List {
+    #[default]
+    None,
+    One(Callback),
+    /// With their numbers, in a box of its own: rare, and a future is small without it.
     #[expect(
         clippy::box_collection,
         reason = "one word instead of three in every cell"
     )]
-    more: Option<Box<Vec<(u32, Callback)>>>,
-    /// The number of the first.
-    first_id: u32,
-    next: u32,
+    Many(Box<Vec<(u32, Callback)>>),
 }
 
 impl Callbacks {
@@ -74,23 +82,45 @@ impl Callbacks {
 
     #[inline(always)]
     fn keep(&mut self, id: u32, callback: Callback) {
-        if self.first.is_none() && self.more.is_none() {
-            self.first = Some(callback);
-            self.first_id = id;
+        if let List::None = self.list {
+            self.list = List::One(callback);
+            self.one_id = id;
         } else {
-            self.more.get_or_insert_default().push((id, callback));
+            self.keep_behind(id, callback);
+        }
+    }
+
+    #[cold]
+    fn keep_behind(&mut self, id: u32, callback: Callback) {
+        let mut many = match std::mem::take(&mut self.list) {
+            List::None => Box::default(),
+            List::One(one) => Box::new(vec![(self.one_id, one)]),
+            List::Many(many) => many,
+        };
+        many.push((id, callback));
+        self.list = List::Many(many);
+    }
+
+    /// Takes the only callback out.
+    #[inline]
+    fn take_one(&mut self) -> Option<Callback> {
+        match std::mem::take(&mut self.list) {
+            List::One(one) => Some(one),
+            other => {
+                self.list = other;
+                None
+            }
         }
     }
 
     /// Takes a callback out; the caller drops it when nothing is borrowed.
     #[inline]
     pub(crate) fn remove(&mut self, id: u32) -> Option<Callback> {
-        if self.first_id == id && self.first.is_some() {
-            return self.first.take();
+        if let List::Many(many) = &mut self.list {
+            let at = many.iter().position(|&(other, _)| other == id)?;
+            return Some(many.remove(at).1);
         }
-        let more = self.more.as_mut()?;
-        let at = more.iter().position(|&(other, _)| other == id)?;
-        Some(more.remove(at).1)
+        (self.one_id == id).then(|| self.take_one()).flatten()
     }
 
     /// Takes what tells a gather out; the caller drops it when nothing is borrowed.
@@ -113,32 +143,50 @@ impl Callbacks {
     }
 
     pub(crate) fn get(&self, id: u32) -> Option<&Callback> {
-        if self.first_id == id && self.first.is_some() {
-            return self.first.as_ref();
+        match &self.list {
+            List::None => None,
+            List::One(one) => (self.one_id == id).then_some(one),
+            List::Many(many) => {
+                let found = many.iter().find(|&&(other, _)| other == id)?;
+                Some(&found.1)
+            }
         }
-        let more = self.more.as_ref()?;
-        let found = more.iter().find(|&&(other, _)| other == id)?;
-        Some(&found.1)
     }
 
     pub(crate) fn last(&self) -> Option<&Callback> {
-        let more = self.more.as_ref().and_then(|more| more.last());
-        more.map(|(_, callback)| callback).or(self.first.as_ref())
+        match &self.list {
+            List::None => None,
+            List::One(one) => Some(one),
+            List::Many(many) => many.last().map(|(_, callback)| callback),
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Callback> {
-        let more = self.more.iter().flat_map(|more| more.iter());
-        self.first.iter().chain(more.map(|(_, callback)| callback))
+        let (one, many) = match &self.list {
+            List::None => (None, None),
+            List::One(one) => (Some(one), None),
+            List::Many(many) => (None, Some(many)),
+        };
+        let many = many.into_iter().flat_map(|many| many.iter());
+        one.into_iter().chain(many.map(|(_, callback)| callback))
     }
 
     pub(crate) fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.more.as_ref().map_or(0, |more| more.len())
+        match &self.list {
+            List::None => 0,
+            List::One(_) => 1,
+            List::Many(many) => many.len(),
+        }
     }
 
     fn numbered(self) -> impl Iterator<Item = (u32, Callback)> {
-        let first = self.first.map(|callback| (self.first_id, callback));
-        let more = self.more.into_iter().flat_map(|more| *more);
-        first.into_iter().chain(more)
+        let (one, many) = match self.list {
+            List::None => (None, None),
+            List::One(one) => (Some((self.one_id, one)), None),
+            List::Many(many) => (None, Some(many)),
+        };
+        one.into_iter()
+            .chain(many.into_iter().flat_map(|many| *many))
     }
 }
 
@@ -155,38 +203,41 @@ impl IntoIterator for Callbacks {
 /// Schedules every callback of a settled future, oldest first.
 #[inline]
 pub(crate) fn schedule_all(future: &AnyFuture) {
-    let (first, stays, more) = {
-        let mut callbacks = future.header().callbacks.borrow_mut();
-        if callbacks.first.is_none() && callbacks.more.is_none() {
-            return;
-        }
+    let mut callbacks = future.header().callbacks.borrow_mut();
+    match &callbacks.list {
+        List::None => {}
         // It is called from where it is: so what is scheduled fits into the queue.
-        let stays = matches!(
-            callbacks.first,
-            Some(Callback::Call(_) | Callback::Tell(..))
-        );
-        let first = callbacks.first.take_if(|_| !stays);
-        (first, stays, callbacks.more.take())
-    };
-    match first {
-        Some(Callback::Step(task)) => step::schedule(&task),
-        Some(callback) => schedule(future, callback),
-        None if stays => future.header().owner.schedule(First(future.clone())),
-        None => {}
-    }
-    if let Some(more) = more {
-        for (_, callback) in *more {
-            schedule(future, callback);
+        List::One(Callback::Call(_) | Callback::Tell(..)) => {
+            drop(callbacks);
+            future.header().owner.schedule(First(future.clone()));
+        }
+        List::One(_) => {
+            let one = callbacks.take_one();
+            drop(callbacks);
+            match one {
+                Some(Callback::Step(task)) => step::schedule(&task),
+                Some(other) => schedule(future, other),
+                None => {}
+            }
+        }
+        List::Many(_) => {
+            let all = std::mem::take(&mut callbacks.list);
+            drop(callbacks);
+            if let List::Many(all) = all {
+                for (_, callback) in *all {
+                    schedule(future, callback);
+                }
+            }
         }
     }
 }
 
-/// The first callback of a settled future, in its place.
+/// The one callback of a settled future, in its place.
 struct First(AnyFuture);
 
 impl First {
     fn take(&self) -> Option<Callback> {
-        self.0.header().callbacks.borrow_mut().first.take()
+        self.0.header().callbacks.borrow_mut().take_one()
     }
 }
 

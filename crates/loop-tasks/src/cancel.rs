@@ -16,7 +16,8 @@ use crate::cell::TaskRef;
 use crate::current;
 use crate::state::State;
 use crate::step;
-use crate::task_core::{Flags, Inside, Stage, TaskCore, Wait, Waits};
+use crate::task_core::{Flags, TaskCore};
+use crate::waits::{Inside, Stage, Wait, Waits};
 
 /// The cancel hook of a task.
 pub(crate) fn request(task: &TaskRef) -> bool {

@@ -22,7 +22,7 @@ use crate::sleep::running;
 use crate::state::State;
 use crate::step;
 use crate::table::Tasks;
-use crate::task_core::Stage;
+use crate::waits::Stage;
 
 /// A place where one task waits until it is told to go on: what a [`LoopFuture<()>`](LoopFuture) is, without an
 /// allocation, for whoever writes something to wait for.
@@ -273,8 +273,8 @@ impl Drop for Gate {
     #[inline]
     fn drop(&mut self) {
         if let Place::Task(task, wait) = &self.0 {
-            let wait = task.core().waits.borrow_mut().remove(*wait);
-            if wait.is_some_and(|wait| wait.passed) {
+            let passed = task.core().waits.borrow_mut().leave_gate(*wait);
+            if passed {
                 cancel::give_back(task);
             }
         }

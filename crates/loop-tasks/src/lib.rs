@@ -75,6 +75,7 @@ mod vtable;
 mod wait;
 mod wait_for;
 mod wait_one;
+mod waits;
 
 pub use any_future::AnyLoopFuture;
 pub use as_completed::{AsCompleted, as_completed};

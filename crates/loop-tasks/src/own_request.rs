@@ -18,27 +18,59 @@ use crate::cancel::{self, Cancelled, Frame, FramePoll, Sent};
 use crate::cell::TaskRef;
 use crate::current;
 use crate::step;
-use crate::task_core::{Flags, Inside, TaskCore};
+use crate::task_core::{Flags, TaskCore};
+use crate::waits::Inside;
 
 #[derive(Default)]
 pub(crate) struct OwnRequest {
     /// The task that polls the frame, and how many requests that had when the frame was entered.
     task: RefCell<Option<TaskRef>>,
     requests: Cell<u32>,
-    /// The request was made, and nobody has taken it back.
-    asked: Cell<bool>,
-    /// It was made while the frame is polled: it goes to what the frame waits for at the end of that.
-    armed: Cell<bool>,
-    /// It is raised when the frame is polled next.
-    due: Cell<bool>,
-    polling: Cell<bool>,
+    state: Cell<State>,
     /// Who polled the frame last, if that was not the task itself but a combinator.
     waker: RefCell<Option<Waker>>,
     /// What the task waits for inside: the request may go there.
     inside: RefCell<Inside>,
 }
 
+/// What is so of a request, in one byte: of nearly all nothing is when their frame is polled.
+#[derive(Clone, Copy, Default)]
+struct State(u8);
+
+impl State {
+    /// The request was made, and nobody has taken it back.
+    const ASKED: State = State(1);
+    /// It was made while the frame is polled: it goes to what the frame waits for at the end of that.
+    const ARMED: State = State(1 << 1);
+    /// It is raised when the frame is polled next.
+    const DUE: State = State(1 << 2);
+    /// The frame is being polled.
+    const POLLING: State = State(1 << 3);
+    /// There is a waker.
+    const WAKER: State = State(1 << 4);
+}
+
 impl OwnRequest {
+    #[inline]
+    fn has(&self, state: State) -> bool {
+        self.state.get().0 & state.0 != 0
+    }
+
+    #[inline]
+    fn put(&self, state: State, value: bool) {
+        let others = self.state.get().0 & !state.0;
+        self.state
+            .set(State(if value { others | state.0 } else { others }));
+    }
+
+    /// Clears it, and says whether it was so.
+    #[inline]
+    fn take(&self, state: State) -> bool {
+        let had = self.has(state);
+        self.put(state, false);
+        had
+    }
+
     /// A frame begins inside the current task. Requests that the task has had already are not of its making.
     pub(crate) fn enter(&self, task: &TaskRef) {
         self.requests.set(task.core().requests_here());
@@ -51,7 +83,7 @@ impl OwnRequest {
     }
 
     pub(crate) fn asked(&self) -> bool {
-        self.asked.get()
+        self.has(State::ASKED)
     }
 
     /// Makes the request. `false`: the task is done, or there is none.
@@ -59,11 +91,11 @@ impl OwnRequest {
         let Some(task) = self.task().filter(|task| !task.is_settled()) else {
             return false;
         };
-        self.asked.set(true);
+        self.put(State::ASKED, true);
         task.core().begin_own();
-        if self.polling.get() {
+        if self.has(State::POLLING) {
             task.core().enter_own();
-            self.armed.set(true);
+            self.put(State::ARMED, true);
         } else {
             self.send(&task);
         }
@@ -74,9 +106,10 @@ impl OwnRequest {
         let inside = self.inside.take();
         let sent = cancel::send_within(task, &inside);
         self.inside.replace(inside);
-        self.due.set(!matches!(sent, Sent::Away));
+        self.put(State::DUE, !matches!(sent, Sent::Away));
         if matches!(sent, Sent::Nowhere) {
             let waker = self.waker.take();
+            self.put(State::WAKER, false);
             match waker {
                 Some(waker) => waker.wake(),
                 None => step::schedule(task),
@@ -86,12 +119,13 @@ impl OwnRequest {
 
     /// Takes the request back, if it was made: the frame has ended. Whether an interrupt that ended it was its own.
     pub(crate) fn take_back(&self) -> bool {
-        self.armed.set(false);
-        self.due.set(false);
+        let asked = self.has(State::ASKED);
+        let kept = State::POLLING.0 | State::WAKER.0;
+        self.state.set(State(self.state.get().0 & kept));
         let Some(task) = self.task.take() else {
             return false;
         };
-        if !self.asked.replace(false) {
+        if !asked {
             return false;
         }
         let core = task.core();
@@ -117,22 +151,28 @@ impl OwnRequest {
     }
 
     /// The frame is about to be polled: keeps who polls it, and raises the interrupt if that is due. Whether it did.
+    #[inline]
     fn begin(&self, task: &TaskRef, cx: &Context<'_>) -> bool {
+        let plain = self.state.get().0 == 0 && task.wakes(cx.waker()) && self.is_of(task);
+        !plain && self.begin_slowly(task, cx)
+    }
+
+    #[cold]
+    fn begin_slowly(&self, task: &TaskRef, cx: &Context<'_>) -> bool {
         let core = task.core();
-        let own = task.wakes(cx.waker());
-        if !own || self.waker.borrow().is_some() {
-            let waker = (!own).then(|| cx.waker().clone());
-            let former = self.waker.replace(waker);
-            drop(former);
-        }
+        let waker = (!task.wakes(cx.waker())).then(|| cx.waker().clone());
+        self.put(State::WAKER, waker.is_some());
+        let former = self.waker.replace(waker);
+        drop(former);
         if !self.is_of(task) {
             self.follow(task);
         }
         // Somebody may have taken back every request in the meantime.
-        let due = self.due.take() && core.requests.get() > 0;
+        let due = self.take(State::DUE) && core.requests.get() > 0;
         due && !core.replace(Flags::INTERRUPT)
     }
 
+    #[inline]
     fn is_of(&self, task: &TaskRef) -> bool {
         let known = self.task.borrow();
         known.as_ref().is_some_and(|known| known.is(task))
@@ -142,12 +182,12 @@ impl OwnRequest {
     fn follow(&self, task: &TaskRef) {
         let former = self.task.replace(Some(task.clone()));
         self.requests.set(task.core().requests_here());
-        if self.asked.get() {
+        if self.has(State::ASKED) {
             if let Some(former) = former {
                 cancel::end_own(former.core());
             }
             task.core().begin_own();
-            self.due.set(true);
+            self.put(State::DUE, true);
         }
     }
 }
@@ -156,9 +196,10 @@ impl OwnRequest {
 struct Polling<'a>(&'a OwnRequest, &'a TaskCore);
 
 impl<'a> Polling<'a> {
+    #[inline]
     fn begin(own: &'a OwnRequest, core: &'a TaskCore) -> Polling<'a> {
-        own.polling.set(true);
-        if own.asked.get() {
+        own.put(State::POLLING, true);
+        if own.has(State::ASKED) {
             core.enter_own();
         }
         Polling(own, core)
@@ -166,10 +207,11 @@ impl<'a> Polling<'a> {
 }
 
 impl Drop for Polling<'_> {
+    #[inline]
     fn drop(&mut self) {
         let Polling(own, core) = self;
-        own.polling.set(false);
-        if own.asked.get() {
+        own.put(State::POLLING, false);
+        if own.has(State::ASKED) {
             core.leave_own();
         }
     }
@@ -190,19 +232,34 @@ impl OwnFrame {
         inner: Pin<&mut F>,
         cx: &mut Context<'_>,
     ) -> FramePoll<F::Output> {
-        let task = current::current().expect("a frame with a request of its own is of a task");
+        current::with_current(|task| self.poll_in(task, own, inner, cx))
+            .expect("a frame with a request of its own is of a task")
+    }
+
+    #[inline]
+    fn poll_in<F: Future>(
+        &mut self,
+        task: &TaskRef,
+        own: &OwnRequest,
+        inner: Pin<&mut F>,
+        cx: &mut Context<'_>,
+    ) -> FramePoll<F::Output> {
         let core = task.core();
-        let raised = own.begin(&task, cx);
+        let raised = own.begin(task, cx);
         let mark = core.waits.borrow().mark();
         let polled = {
             let _polling = Polling::begin(own, core);
-            self.0.poll_in(&task, inner, cx)
+            self.0.poll_in(task, inner, cx)
         };
         match polled {
             FramePoll::Pending => {
-                own.inside.borrow_mut().note(&core.waits.borrow(), mark);
-                if own.armed.take() && core.requests.get() > 0 {
-                    own.send(&task);
+                let waits = core.waits.borrow();
+                if waits.mark() != mark {
+                    own.inside.borrow_mut().note(&waits, mark);
+                }
+                drop(waits);
+                if own.take(State::ARMED) && core.requests.get() > 0 {
+                    own.send(task);
                 }
             }
             FramePoll::Ready(_) if raised => {

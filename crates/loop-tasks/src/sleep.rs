@@ -43,7 +43,7 @@ pub fn sleep(delay: Duration) -> Sleep {
     Sleep(if delay.is_zero() {
         State::Yield(yield_now())
     } else {
-        State::New(Until::After(delay))
+        State::After(delay)
     })
 }
 
@@ -65,7 +65,7 @@ pub fn sleep(delay: Duration) -> Sleep {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    Sleep(State::New(Until::At(deadline)))
+    Sleep(State::At(deadline))
 }
 
 /// Waits for `delay` and gives `result`.
@@ -99,14 +99,9 @@ pub struct Sleep(State);
 #[derive(Debug)]
 enum State {
     Yield(YieldNow),
-    New(Until),
-    Waiting(Waiting),
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Until {
     After(Duration),
     At(Instant),
+    Waiting(Waiting),
 }
 
 struct Waiting {
@@ -182,24 +177,24 @@ impl Future for Sleep {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if let State::New(until) = self.0 {
-            let waiting = match until {
-                Until::After(delay) => Some(Waiting::begin(cx, |owner, wake| {
-                    owner.schedule_later(delay, wake)
-                })),
-                Until::At(deadline) => wait_until(deadline, cx),
-            };
-            if let Some(waiting) = waiting {
-                self.0 = State::Waiting(waiting);
-                return Poll::Pending;
+        let waiting = match &mut self.0 {
+            State::Yield(inner) => return Pin::new(inner).poll(cx),
+            State::Waiting(waiting) => return waiting.gate.poll(cx).map(|_| ()),
+            State::After(delay) => {
+                let delay = *delay;
+                Waiting::begin(cx, |owner, wake| owner.schedule_later(delay, wake))
             }
-            self.0 = State::Yield(yield_now());
-        }
-        match &mut self.0 {
-            State::Yield(inner) => Pin::new(inner).poll(cx),
-            State::Waiting(waiting) => waiting.gate.poll_with(cx, |_| ()).map(|_| ()),
-            State::New(_) => unreachable!("it began above"),
-        }
+            State::At(deadline) => match wait_until(*deadline, cx) {
+                Some(waiting) => waiting,
+                None => {
+                    self.0 = State::Yield(yield_now());
+                    return self.poll(cx);
+                }
+            },
+        };
+        // What it replaces holds nothing.
+        std::mem::forget(std::mem::replace(&mut self.0, State::Waiting(waiting)));
+        Poll::Pending
     }
 }
 

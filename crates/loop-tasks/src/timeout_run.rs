@@ -77,8 +77,8 @@ impl<F: Future> Future for TimeoutRun<F> {
             return Poll::Pending;
         };
         if *this.progress == Progress::New {
-            let task = current::current().expect("Timeout should be used inside a task");
-            this.timeout.enter(&task);
+            current::with_current(|task| this.timeout.enter(task))
+                .expect("Timeout should be used inside a task");
             *this.progress = Progress::Begun;
         }
         match this.frame.poll(this.timeout.own(), inner, cx) {

@@ -1,0 +1,289 @@
+//! The awaits in which a task is suspended, and which of them began inside a frame.
+
+use std::collections::{HashSet, VecDeque};
+
+use crate::cell::AnyFuture;
+
+/// The awaits in which a task is suspended: nearly always one.
+#[derive(Default)]
+pub(crate) struct Waits {
+    list: List,
+    /// The number of the next one.
+    next: u32,
+}
+
+#[derive(Default)]
+enum List {
+    #[default]
+    None,
+    One(Wait),
+    /// Oldest first. It stays for the rest of the task: who waits for several things does so again.
+    #[expect(
+        clippy::box_collection,
+        reason = "one word instead of four in every cell"
+    )]
+    Many(Box<VecDeque<Wait>>),
+}
+
+/// One await: on a loop future, or at a gate.
+pub(crate) struct Wait {
+    /// `None`: it is at a gate.
+    pub(crate) future: Option<AnyFuture>,
+    id: u32,
+    /// What has come of the gate.
+    pub(crate) stage: Stage,
+    /// A request for cancellation went through this await.
+    pub(crate) passed: bool,
+}
+
+/// What has come of a gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Closed,
+    Open,
+    /// A request for cancellation came through the task that waits.
+    Cancelled,
+}
+
+/// Where a wait stands among several.
+#[inline]
+fn place(many: &VecDeque<Wait>, id: u32) -> Option<usize> {
+    // Who begins one next looks for it, and so may who ends it: no other is touched then.
+    if many.back()?.id == id {
+        return Some(many.len() - 1);
+    }
+    place_before_last(many, id)
+}
+
+fn place_before_last(many: &VecDeque<Wait>, id: u32) -> Option<usize> {
+    // Oldest first, so that each is found quickly however many there are; numbers may have wrapped around.
+    let oldest = many.front()?.id;
+    // Of a batch that began together, of which none has ended, the number is the place.
+    let beyond = id.wrapping_sub(oldest) as usize;
+    if many.get(beyond).is_some_and(|wait| wait.id == id) {
+        return Some(beyond);
+    }
+    let at = many.binary_search_by_key(&id.wrapping_sub(oldest), |wait| {
+        wait.id.wrapping_sub(oldest)
+    });
+    at.ok()
+}
+
+impl Waits {
+    /// Adds a wait for a future, or at a gate.
+    #[inline]
+    pub(crate) fn add(&mut self, future: Option<AnyFuture>) -> u32 {
+        let id = self.next;
+        self.next = id.wrapping_add(1);
+        let wait = Wait {
+            future,
+            id,
+            stage: Stage::Closed,
+            passed: false,
+        };
+        match &mut self.list {
+            // What it replaces holds nothing.
+            List::None => std::mem::forget(std::mem::replace(&mut self.list, List::One(wait))),
+            List::One(_) => self.add_second(wait),
+            List::Many(many) => many.push_back(wait),
+        }
+        id
+    }
+
+    #[cold]
+    fn add_second(&mut self, wait: Wait) {
+        if let List::One(first) = std::mem::take(&mut self.list) {
+            self.list = List::Many(Box::new(VecDeque::from([first, wait])));
+        }
+    }
+
+    #[inline]
+    pub(crate) fn remove(&mut self, id: u32) -> Option<Wait> {
+        match &mut self.list {
+            List::One(wait) if wait.id == id => match std::mem::take(&mut self.list) {
+                List::One(wait) => Some(wait),
+                List::None | List::Many(_) => None, // it was one
+            },
+            List::None | List::One(_) => None,
+            List::Many(many) => {
+                let at = place(many, id)?;
+                if at + 1 == many.len() {
+                    many.pop_back()
+                } else {
+                    many.remove(at)
+                }
+            }
+        }
+    }
+
+    /// Removes a wait at a gate, and says whether a request for cancellation went through it.
+    #[inline(always)]
+    pub(crate) fn leave_gate(&mut self, id: u32) -> bool {
+        match &self.list {
+            List::One(wait) if wait.id == id => {
+                let passed = wait.passed;
+                std::mem::forget(std::mem::take(&mut self.list)); // at a gate it holds nothing
+                passed
+            }
+            _ => self.remove(id).is_some_and(|wait| wait.passed),
+        }
+    }
+
+    #[inline]
+    fn get(&self, id: u32) -> Option<&Wait> {
+        match &self.list {
+            List::One(wait) => (wait.id == id).then_some(wait),
+            List::Many(many) => many.get(place(many, id)?),
+            List::None => None,
+        }
+    }
+
+    #[inline]
+    fn get_mut(&mut self, id: u32) -> Option<&mut Wait> {
+        match &mut self.list {
+            List::One(wait) => (wait.id == id).then_some(wait),
+            List::Many(many) => {
+                let at = place(many, id)?;
+                many.get_mut(at)
+            }
+            List::None => None,
+        }
+    }
+
+    /// What has come of the gate that this wait stands at.
+    #[inline]
+    pub(crate) fn stage(&self, id: u32) -> Option<Stage> {
+        self.get(id).map(|wait| wait.stage)
+    }
+
+    /// Removes a wait if it is at a gate that is open, and the only one. Whether it was that.
+    #[inline(always)]
+    pub(crate) fn take_open(&mut self, id: u32) -> bool {
+        let open = match &self.list {
+            List::One(wait) => wait.id == id && wait.stage == Stage::Open,
+            List::None | List::Many(_) => false,
+        };
+        if open {
+            std::mem::forget(std::mem::take(&mut self.list)); // at a gate it holds nothing
+        }
+        open
+    }
+
+    /// Removes a wait at a gate unless that is closed, and says what has come of it.
+    #[inline]
+    pub(crate) fn settle(&mut self, id: u32) -> Option<Stage> {
+        let stage = self.stage(id)?;
+        if stage != Stage::Closed {
+            self.remove(id);
+        }
+        Some(stage)
+    }
+
+    /// Opens the gate that this wait stands at. `false`: it is open or cancelled; `None`: there is no such wait.
+    #[inline]
+    pub(crate) fn open(&mut self, id: u32) -> Option<bool> {
+        let wait = self.get_mut(id)?;
+        let closed = wait.stage == Stage::Closed;
+        if closed {
+            wait.stage = Stage::Open;
+        }
+        Some(closed)
+    }
+
+    /// The one await that the task is suspended in, if there is exactly one.
+    pub(crate) fn only(&mut self) -> Option<&mut Wait> {
+        match &mut self.list {
+            List::One(wait) => Some(wait),
+            List::Many(many) if many.len() == 1 => many.front_mut(),
+            List::None | List::Many(_) => None,
+        }
+    }
+
+    /// What tells the waits that begin from now on from the others: see [`Inside::note`].
+    #[inline]
+    pub(crate) fn mark(&self) -> u32 {
+        self.next
+    }
+
+    fn len(&self) -> usize {
+        match &self.list {
+            List::None => 0,
+            List::One(_) => 1,
+            List::Many(many) => many.len(),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Wait> {
+        let (one, many) = match &self.list {
+            List::None => (None, None),
+            List::One(wait) => (Some(wait), None),
+            List::Many(many) => (None, Some(many)),
+        };
+        one.into_iter()
+            .chain(many.into_iter().flat_map(|many| many.iter()))
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut Wait> {
+        let (one, many) = match &mut self.list {
+            List::None => (None, None),
+            List::One(wait) => (Some(wait), None),
+            List::Many(many) => (None, Some(many)),
+        };
+        one.into_iter()
+            .chain(many.into_iter().flat_map(|many| many.iter_mut()))
+    }
+}
+
+/// Which of a task's waits began inside a frame: nearly always one, or none.
+#[derive(Default)]
+pub(crate) struct Inside {
+    first: Option<u32>,
+    /// The rest, in a box of its own as that of the waits.
+    #[expect(
+        clippy::box_collection,
+        reason = "one word instead of three in every frame"
+    )]
+    more: Option<Box<Vec<u32>>>,
+}
+
+impl Inside {
+    /// Adds the waits that have begun since `mark`: there is one.
+    #[inline]
+    pub(crate) fn note(&mut self, waits: &Waits, mark: u32) {
+        match &waits.list {
+            // The one wait is new: what there was before is over.
+            List::One(wait) => {
+                if wait.id.wrapping_sub(mark) < waits.next.wrapping_sub(mark) {
+                    self.first = Some(wait.id);
+                    self.more = None;
+                }
+            }
+            List::None | List::Many(_) => self.note_many(waits, mark),
+        }
+    }
+
+    #[cold]
+    fn note_many(&mut self, waits: &Waits, mark: u32) {
+        let more = self.more.get_or_insert_default();
+        more.extend(self.first.take());
+        // Those that are over are forgotten only now and then, so that each costs little however many there are.
+        if more.len() > 2 * waits.len() {
+            let alive: HashSet<u32> = waits.iter().map(|wait| wait.id).collect();
+            more.retain(|id| alive.contains(id));
+        }
+        let since = waits.next.wrapping_sub(mark);
+        let begun = waits.iter().rev().map(|wait| wait.id);
+        more.extend(begun.take_while(|id| id.wrapping_sub(mark) < since));
+    }
+
+    /// The one await inside the frame, if there is exactly one.
+    pub(crate) fn only<'a>(&self, waits: &'a mut Waits) -> Option<&'a mut Wait> {
+        let is_inside = |id| {
+            let more = self.more.as_ref();
+            self.first == Some(id) || more.is_some_and(|more| more.contains(&id))
+        };
+        let mut inside = waits.iter_mut().filter(|wait| is_inside(wait.id));
+        let only = inside.next()?;
+        inside.next().is_none().then_some(only)
+    }
+}
