@@ -44,6 +44,9 @@ impl<'a, T, I> MapBuffered<'a, T, I> {
             refused: None,
         };
         for _ in 0..buffer.max(1) {
+            if map.next.is_none() {
+                break; // The buffer may be larger than anybody can count to.
+            }
             map.submit_next();
         }
         map.refused.take().map_or(Ok(map), Err)

@@ -149,9 +149,11 @@ fn with_a_buffer_only_so_many_items_are_taken_ahead() {
             assert_eq!(taken.get(), n + 4);
         }
         drop(results);
-        // It ends with its items.
-        let results = pool.map_buffered(["a", "bb"], 0, str::len).unwrap();
-        assert_eq!(results.map(Result::unwrap).collect::<Vec<_>>(), [1, 2]);
+        // It ends with its items, also where the buffer is larger than anybody can count to.
+        for buffer in [0, usize::MAX] {
+            let results = pool.map_buffered(["a", "bb"], buffer, str::len).unwrap();
+            assert_eq!(results.map(Result::unwrap).collect::<Vec<_>>(), [1, 2]);
+        }
     });
 }
 
