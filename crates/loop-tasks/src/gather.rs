@@ -22,7 +22,8 @@ use crate::gathering::{Collect, start};
 ///
 /// # Ordering
 /// It hears of a child through its done callback, so a child's own callbacks, which were added earlier, run first.
-/// Children that are done already are counted at once.
+/// Children that are done already are counted at once. One that another loop would have to settle makes it
+/// [`TaskError::WrongLoop`] at once.
 ///
 /// # asyncio
 /// `asyncio.gather(*aws, return_exceptions=True)`. For the other form see [`try_gather`]; for mixed types,
