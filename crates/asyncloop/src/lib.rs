@@ -89,7 +89,10 @@ pub use loop_net::{
 pub use loop_process as process;
 #[cfg(all(unix, feature = "subprocess"))]
 #[doc(alias("asyncio.subprocess", "Popen"))]
-pub use loop_process::{Process, create_subprocess_exec, create_subprocess_shell};
+pub use loop_process::{
+    Process, SubprocessProtocol, SubprocessTransport, create_subprocess_exec,
+    create_subprocess_shell, subprocess_exec, subprocess_shell,
+};
 #[cfg(all(unix, feature = "signal"))]
 pub use loop_signal::{Interrupt, Signal, SignalError, SignalExt};
 pub use loop_sync::{

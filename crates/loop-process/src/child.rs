@@ -100,10 +100,23 @@ impl Child {
         }
     }
 
-    fn enter(&self, waiter: LoopFuture<()>) {
+    /// What is settled when the child has ended, which it has not.
+    pub(crate) fn when_ended(&self) -> LoopFuture<()> {
+        let waiter = self.owner.event_loop().create_future();
         let mut waiters = self.waiters.borrow_mut();
         waiters.retain(|waiter| !waiter.done()); // those that were cancelled
-        waiters.push(waiter);
+        waiters.push(waiter.clone());
+        waiter
+    }
+
+    /// Whether the loop is closed, so that nothing more will be heard of the child.
+    pub(crate) fn is_orphaned(&self) -> bool {
+        self.owner.is_closed()
+    }
+
+    /// Has the loop call this soon. A closed one drops it.
+    pub(crate) fn call_soon(&self, callback: impl FnOnce() + 'static) {
+        let _ = self.owner.event_loop().call_soon(callback);
     }
 
     pub(crate) async fn wait(&self) -> io::Result<ExitStatus> {
@@ -114,9 +127,7 @@ impl Child {
             let text = format!("the loop of process {} is closed", self.pid);
             return Err(io::Error::other(text));
         }
-        let waiter = self.owner.event_loop().create_future();
-        self.enter(waiter.clone());
-        match (&waiter).await {
+        match self.when_ended().await {
             Err(TaskError::Cancelled(token)) => token.resume().await,
             Err(error) => Err(io::Error::other(error)),
             Ok(()) => Ok(self
@@ -168,6 +179,9 @@ impl Drop for Leash {
         let Some(mut child) = self.child.unreaped.take() else {
             return;
         };
+        // They would hold on to whoever waits, who may hold on to the child.
+        let waiters = self.child.waiters.take();
+        drop(waiters);
         if self.parent != process::id() {
             return;
         }

@@ -9,9 +9,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use loop_core::get_running_loop;
-use loop_net::{PipeReader, PipeWriter, StreamOptions, StreamReader, StreamWriter};
+use loop_net::{PipeReader, PipeWriter, StreamOptions};
 
 use crate::child::Child;
+use crate::process::{Held, Spawned};
 use crate::{Process, ProcessHandle};
 
 /// Runs a program as a child of the running loop. What it gives has options, and is awaited.
@@ -237,7 +238,7 @@ impl CreateSubprocess {
         self
     }
 
-    /// Whether the child is killed when its [`Process`] is dropped, as by a timeout. By default it goes on, as in asyncio.
+    /// Whether the child is killed when its [`Process`] is dropped, as by a timeout. By default it goes on, as in asyncio. A transport does not ask for this.
     ///
     /// # Examples
     /// ```
@@ -261,7 +262,8 @@ impl CreateSubprocess {
         self
     }
 
-    fn spawn(mut self) -> io::Result<Process> {
+    /// Spawns it, once.
+    pub(crate) fn spawn(&mut self) -> io::Result<Spawned> {
         let owner = get_running_loop().map_err(io::Error::other)?.loop_ref();
         let merged = if self.merged {
             let (reader, writer) = io::pipe()?;
@@ -275,21 +277,22 @@ impl CreateSubprocess {
             io::Error::new(error.kind(), format!("{program}: {error}"))
         })?;
         // The command holds writing ends: the reader would see no end.
-        drop(self.command);
+        if merged.is_some() {
+            self.command.stdout(Stdio::null()).stderr(Stdio::null());
+        }
         let stdin = child.stdin.take();
         let stdout = merged.or_else(|| child.stdout.take().map(OwnedFd::from));
-        let stderr = child.stderr.take().map(OwnedFd::from);
-        let mut process = Process::new(ProcessHandle(Child::watched(owner, child)?));
-        let reader = |end: OwnedFd| -> io::Result<StreamReader> {
-            self.streams.reader_over(PipeReader::new(end)?)
+        let stderr = child.stderr.take();
+        let held = Held {
+            handle: ProcessHandle(Child::watched(owner, child)?),
+            kill_on_drop: true,
         };
-        process.stdin = stdin
-            .map(|end| StreamWriter::over(PipeWriter::new(end)?))
-            .transpose()?;
-        process.stdout = stdout.map(reader).transpose()?;
-        process.stderr = stderr.map(reader).transpose()?;
-        process.set_kill_on_drop(self.kill_on_drop);
-        Ok(process)
+        Ok(Spawned {
+            stdin: stdin.map(PipeWriter::new).transpose()?,
+            stdout: stdout.map(PipeReader::new).transpose()?,
+            stderr: stderr.map(PipeReader::new).transpose()?,
+            held,
+        })
     }
 }
 
@@ -297,8 +300,9 @@ impl IntoFuture for CreateSubprocess {
     type Output = io::Result<Process>;
     type IntoFuture = Ready<io::Result<Process>>;
 
-    fn into_future(self) -> Self::IntoFuture {
-        ready(self.spawn())
+    fn into_future(mut self) -> Self::IntoFuture {
+        let spawned = self.spawn();
+        ready(spawned.and_then(|spawned| Process::new(spawned, &self.streams, self.kill_on_drop)))
     }
 }
 

@@ -31,6 +31,9 @@
 //! # fn main() {}
 //! ```
 //!
+//! - With streams and coroutines: [`create_subprocess_exec`], [`create_subprocess_shell`], [`Process`].
+//! - With callbacks: [`subprocess_exec`], [`subprocess_shell`], [`SubprocessTransport`], [`SubprocessProtocol`].
+//!
 //! # Invariants
 //! - A child is reaped once, by its own loop, and no sooner than it has ended: until then its pid is its own. A signal is
 //!   sent only to a child that is not reaped.
@@ -48,10 +51,14 @@ mod command;
 mod exit;
 mod handle;
 mod process;
+mod protocol;
+mod transport;
 
 pub use command::{CreateSubprocess, create_subprocess_exec, create_subprocess_shell};
 pub use handle::ProcessHandle;
 pub use process::Process;
+pub use protocol::SubprocessProtocol;
+pub use transport::{SubprocessTransport, subprocess_exec, subprocess_shell};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

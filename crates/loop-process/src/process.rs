@@ -8,7 +8,7 @@ use std::pin::{Pin, pin};
 use std::process::Output;
 use std::task::Poll;
 
-use loop_net::{StreamReader, StreamWriter};
+use loop_net::{PipeReader, PipeWriter, StreamOptions, StreamReader, StreamWriter};
 
 use crate::ProcessHandle;
 
@@ -40,9 +40,18 @@ pub struct Process {
 }
 
 /// The child, which may be killed when it is let go.
-struct Held {
-    handle: ProcessHandle,
-    kill_on_drop: bool,
+pub(crate) struct Held {
+    pub(crate) handle: ProcessHandle,
+    pub(crate) kill_on_drop: bool,
+}
+
+/// A child that was started, and what is not a stream yet. Until somebody else answers for it, it is killed when it is
+/// dropped.
+pub(crate) struct Spawned {
+    pub(crate) stdin: Option<PipeWriter>,
+    pub(crate) stdout: Option<PipeReader>,
+    pub(crate) stderr: Option<PipeReader>,
+    pub(crate) held: Held,
 }
 
 impl Drop for Held {
@@ -55,22 +64,22 @@ impl Drop for Held {
 }
 
 impl Process {
-    /// Without streams. Until [`set_kill_on_drop`](Process::set_kill_on_drop) it is killed if it is dropped.
-    pub(crate) fn new(handle: ProcessHandle) -> Process {
-        Process {
-            stdin: None,
-            stdout: None,
-            stderr: None,
+    /// Makes its streams.
+    pub(crate) fn new(
+        spawned: Spawned,
+        streams: &StreamOptions,
+        kill_on_drop: bool,
+    ) -> io::Result<Process> {
+        let reader = |pipe| streams.reader_over(pipe);
+        let mut process = Process {
+            stdin: spawned.stdin.map(StreamWriter::over).transpose()?,
+            stdout: spawned.stdout.map(reader).transpose()?,
+            stderr: spawned.stderr.map(reader).transpose()?,
             collected: Default::default(),
-            held: Held {
-                handle,
-                kill_on_drop: true,
-            },
-        }
-    }
-
-    pub(crate) fn set_kill_on_drop(&mut self, kill: bool) {
-        self.held.kill_on_drop = kill;
+            held: spawned.held,
+        };
+        process.held.kill_on_drop = kill_on_drop;
+        Ok(process)
     }
 
     /// A reference for somebody else who waits or sends signals.

@@ -1,0 +1,224 @@
+//! Protocols of children: which call comes when. The traces are those of CPython 3.13, call by call.
+
+mod python;
+
+use std::cell::{OnceCell, RefCell};
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use loop_core::EventLoop;
+use loop_process::{
+    CreateSubprocess, SubprocessProtocol, SubprocessTransport, create_subprocess_exec,
+    create_subprocess_shell, subprocess_shell,
+};
+use loop_tasks::{LoopExt, timeout, yield_now};
+
+/// Runs a coroutine on a loop of its own; a hang ends as a failure.
+fn run<T: 'static>(main: impl Future<Output = T> + 'static) -> T {
+    let event_loop = EventLoop::new().unwrap();
+    let result = event_loop.run_until_complete(timeout(Duration::from_secs(120), main));
+    let result = result.unwrap().expect("it hangs");
+    event_loop.close().unwrap();
+    result
+}
+
+type Then = fn(&SubprocessTransport);
+
+/// Notes every call, and does something at one of them.
+struct Notes {
+    transport: OnceCell<SubprocessTransport>,
+    calls: RefCell<Vec<String>>,
+    at: &'static str,
+    then: Then,
+}
+
+impl Notes {
+    fn new(at: &'static str, then: Then) -> Notes {
+        Notes {
+            transport: OnceCell::new(),
+            calls: RefCell::default(),
+            at,
+            then,
+        }
+    }
+
+    fn note(&self, call: impl Into<String>) {
+        let call = call.into();
+        let is_it = call == self.at;
+        self.calls.borrow_mut().push(call);
+        if is_it {
+            (self.then)(self.transport.get().unwrap());
+        }
+    }
+
+    async fn until_lost(&self) -> Vec<String> {
+        while self.calls.borrow().last().is_none_or(|last| last != "lost") {
+            yield_now().await;
+        }
+        for _ in 0..10 {
+            yield_now().await; // nothing comes behind it
+        }
+        self.calls.take()
+    }
+}
+
+impl SubprocessProtocol for Notes {
+    fn connection_made(&self, transport: SubprocessTransport) {
+        assert!(self.transport.set(transport).is_ok());
+        self.note("made");
+    }
+
+    fn pipe_data_received(&self, fd: u8, data: &[u8]) {
+        self.note(format!("data {fd} {}", String::from_utf8_lossy(data)));
+    }
+
+    fn pipe_connection_lost(&self, fd: u8, error: Option<&io::Error>) {
+        self.note(format!("pipe lost {fd} {:?}", error.map(io::Error::kind)));
+    }
+
+    fn process_exited(&self) {
+        let status = self.transport.get().unwrap().get_returncode().unwrap();
+        let code = status.code().or(status.signal().map(|signal| -signal));
+        self.note(format!("exited {}", code.unwrap()));
+    }
+
+    fn connection_lost(&self) {
+        self.note("lost");
+    }
+
+    fn pause_writing(&self) {
+        self.note("pause");
+    }
+
+    fn resume_writing(&self) {
+        self.note("resume");
+    }
+}
+
+/// The whole trace of a child.
+fn trace(child: CreateSubprocess, at: &'static str, then: Then) -> Vec<String> {
+    run(async move {
+        let (transport, notes) = child.create(|| Notes::new(at, then)).await.unwrap();
+        let calls = notes.until_lost().await;
+        assert!(transport.get_returncode().is_some());
+        calls
+    })
+}
+
+fn say(transport: &SubprocessTransport, text: &[u8]) {
+    let stdin = transport.get_pipe_transport(0).unwrap();
+    stdin.write(text);
+    stdin.write_eof();
+}
+
+#[test]
+fn pipes_may_end_before_the_child() {
+    let child = create_subprocess_shell("exec >&-; read line; exit $line");
+    let child = child.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let calls = trace(child, "pipe lost 1 None", |t| say(t, b"3\n"));
+    let expected = [
+        "made",
+        "pipe lost 1 None",
+        "pipe lost 0 None",
+        "exited 3",
+        "lost",
+    ];
+    assert_eq!(calls, expected);
+}
+
+#[test]
+fn a_child_may_end_before_its_pipes() {
+    // A grandchild holds them.
+    let child = create_subprocess_shell("exec 3<&0; cat <&3 & exit 5");
+    let child = child.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let calls = trace(child, "exited 5", |t| say(t, b"late"));
+    let expected = [
+        "made",
+        "exited 5",
+        "pipe lost 0 None",
+        "data 1 late",
+        "pipe lost 1 None",
+        "lost",
+    ];
+    assert_eq!(calls, expected);
+}
+
+#[test]
+fn without_pipes_the_exit_is_the_end() {
+    let child = create_subprocess_exec("sleep").arg("600");
+    let calls = trace(child, "made", |t| t.kill().unwrap());
+    assert_eq!(calls, ["made", "exited -9", "lost"]);
+}
+
+#[test]
+fn a_transport_that_is_closed_kills_its_child() {
+    run(async {
+        let notes = || Notes::new("made", SubprocessTransport::close);
+        let child = subprocess_shell(notes, "exec sleep 600").await;
+        let (transport, notes) = child.unwrap();
+        assert!(transport.is_closing());
+        let expected = [
+            "made",
+            "pipe lost 0 None",
+            "pipe lost 1 None",
+            "pipe lost 2 None",
+            "exited -9",
+            "lost",
+        ];
+        assert_eq!(notes.until_lost().await, expected);
+        transport.close(); // once more
+    });
+}
+
+#[test]
+fn a_protocol_is_told_to_hold_back() {
+    run(async {
+        let notes = || Notes::new("", |_| ());
+        let child = subprocess_shell(notes, "cat >/dev/null").await;
+        let (transport, notes) = child.unwrap();
+        say(&transport, &[7; 1_000_000]);
+        assert!(notes.calls.borrow().contains(&"pause".to_owned()));
+        let calls = notes.until_lost().await;
+        assert!(calls.contains(&"resume".to_owned()), "{calls:?}");
+        assert!(calls.contains(&"exited 0".to_owned()), "{calls:?}");
+    });
+}
+
+#[test]
+fn there_are_transports_for_what_is_a_pipe() {
+    run(async {
+        let child = create_subprocess_exec("true").stdout(Stdio::piped());
+        let (transport, notes) = child.create(|| Notes::new("", |_| ())).await.unwrap();
+        let pipes = [0, 1, 2, 3].map(|fd| transport.get_pipe_transport(fd).is_some());
+        assert_eq!(pipes, [false, true, false, false]);
+        assert_eq!(transport.get_pid(), transport.pid());
+        notes.until_lost().await;
+    });
+}
+
+#[test]
+fn a_loop_that_closes_lets_go_of_its_protocols() {
+    fn on_a_closed_loop(line: &'static str) -> Weak<Notes> {
+        let event_loop = EventLoop::new().unwrap();
+        let notes = event_loop.run_until_complete(async move {
+            let notes = || Notes::new("", |_| ());
+            let (transport, notes) = subprocess_shell(notes, line).await.unwrap();
+            if line.contains("exit") {
+                transport.wait().await.unwrap();
+            }
+            Rc::downgrade(&notes)
+        });
+        event_loop.close().unwrap();
+        notes.unwrap()
+    }
+    // While the child runs; and when only its pipes are open still.
+    assert!(on_a_closed_loop("exec sleep 600").upgrade().is_none());
+    assert!(
+        on_a_closed_loop("exec 3<&0; cat <&3 & exit 5")
+            .upgrade()
+            .is_none()
+    );
+}
