@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -11,6 +13,7 @@ use asyncloop::prelude::*;
 use asyncloop::{EventLoop, Queue};
 
 use crate::latch::{Latch, yield_once};
+use crate::workloads::{PAGE, REQUEST, buffer, listener, serve_connection};
 
 /// A path: its name, and what runs it so many times.
 type Path = (&'static str, fn(usize));
@@ -32,6 +35,8 @@ pub(crate) const ALL: &[Path] = &[
     ("queue-stream", queue_stream),
     ("gather", gather_all),
     ("wait-first", wait_for_the_first),
+    ("tcp-echo", tcp_echo),
+    ("http-page", http_page),
 ];
 
 /// Runs one path.
@@ -257,4 +262,67 @@ fn wait_for_the_first(count: usize) {
         }
         yield_now().await;
     });
+}
+
+fn tcp_echo(count: usize) {
+    let echo = |stream: asyncloop::net::TcpStream| async move {
+        let mut buffer = buffer();
+        while let Ok(n @ 1..) = stream.read(&mut buffer).await {
+            stream.write_all(&buffer[..n]).await.expect("it is read");
+        }
+    };
+    in_turns_with_a_server(count, &[7; 64], &[7; 64], echo);
+}
+
+fn http_page(count: usize) {
+    in_turns_with_a_server(count, REQUEST, PAGE.as_bytes(), serve_connection);
+}
+
+/// Asks a server for so many answers: over ten connections, then the loop runs, then the answers are read. In one
+/// thread, so that an iteration has the same to do in every run.
+fn in_turns_with_a_server<F: Future<Output = ()> + 'static>(
+    count: usize,
+    request: &[u8],
+    end_of_answer: &[u8],
+    serve: impl Fn(asyncloop::net::TcpStream) -> F + 'static,
+) {
+    const CONNECTIONS: usize = 10;
+    let (event_loop, listener) = (event_loop(), listener());
+    let address = listener.local_addr().expect("it is bound");
+    let mut clients: Vec<TcpStream> = (0..CONNECTIONS)
+        .map(|_| {
+            let client = TcpStream::connect(address).expect("it listens");
+            client.set_nonblocking(true).expect("a socket can");
+            let (stream, _) = listener.accept().expect("a client connects");
+            stream.set_nodelay(true).expect("a socket can");
+            let stream = asyncloop::net::TcpStream::from_std(stream).expect("a socket can");
+            drop(event_loop.create_task(serve(stream)));
+            client
+        })
+        .collect();
+    let turn = || {
+        event_loop
+            .run_once(Some(Duration::ZERO))
+            .expect("it can run")
+    };
+    let mut answer = buffer();
+    for _ in 0..count / CONNECTIONS {
+        for client in &mut clients {
+            let sent = client
+                .write(request)
+                .expect("there is room for one request");
+            assert_eq!(sent, request.len());
+        }
+        turn();
+        for client in &mut clients {
+            let length = loop {
+                match client.read(&mut answer) {
+                    Ok(length) => break length,
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+                }
+                turn();
+            };
+            assert!(answer[..length].ends_with(end_of_answer));
+        }
+    }
 }

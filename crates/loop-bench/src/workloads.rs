@@ -19,7 +19,7 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use crate::engine::{Engine, Feature};
 use crate::measure::Metric;
-pub(crate) use http::{PAGE, serve_connection};
+pub(crate) use http::{PAGE, REQUEST, serve_connection};
 
 /// How much of it.
 #[derive(Clone, Copy, Debug)]

@@ -171,6 +171,23 @@ impl LoopRef {
         with_running(|core| LoopRef(Rc::clone(core))).ok_or(NoRunningLoop)
     }
 
+    /// Whether this loop is the one that is running in this thread.
+    ///
+    /// # Examples
+    /// ```
+    /// let event_loop = loop_core::EventLoop::new()?;
+    /// let reference = event_loop.loop_ref();
+    /// assert!(!reference.is_running());
+    /// event_loop.call_soon(move || assert!(reference.is_running()))?;
+    /// event_loop.run_once(None)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn is_running(&self) -> bool {
+        with_running(|core| Rc::ptr_eq(core, &self.0)).unwrap_or(false)
+    }
+
     /// The loop itself.
     ///
     /// # Examples

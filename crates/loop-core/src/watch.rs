@@ -75,11 +75,14 @@ impl WatchState {
         if event.is_priority() {
             new |= READABLE | URGENT;
         }
-        self.flags.set(self.flags.get() | new);
-        if new & READABLE != 0 {
+        let old = self.flags.get();
+        self.flags.set(old | new);
+        // Nobody waits for what is known already.
+        let news = new & !old;
+        if news & READABLE != 0 {
             self.take(Direction::Read, woken);
         }
-        if new & WRITABLE != 0 {
+        if news & WRITABLE != 0 {
             self.take(Direction::Write, woken);
         }
     }
@@ -147,7 +150,8 @@ impl WatchState {
         let place = &self.first[direction as usize];
         match place.take() {
             Some(first) if first.key == key => return Some(first.waker),
-            other => place.set(other),
+            Some(other) => place.set(Some(other)),
+            None => {} // taken out by an event
         }
         if self.flags.get() & CROWDED == 0 {
             return None;
@@ -178,10 +182,11 @@ impl WatchState {
     #[inline]
     fn has(&self, direction: Direction, key: u32, waker: &Waker) -> bool {
         let place = &self.first[direction as usize];
-        let first = place.take();
-        let has = |waiter: &Waiter| waiter.key == key && waiter.waker.will_wake(waker);
-        let is_first = first.as_ref().is_some_and(has);
-        place.set(first);
+        let Some(first) = place.take() else {
+            return false;
+        };
+        let is_first = first.key == key && first.waker.will_wake(waker);
+        place.set(Some(first));
         is_first
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::task::{Context, Poll, ready};
 
-use loop_core::{Direction, LoopRef, Watch, get_running_loop};
+use loop_core::{Direction, LoopRef, Watch};
 
 use crate::attempt::Attempt;
 
@@ -311,33 +311,34 @@ impl<T: AsFd> AsyncFd<T> {
     }
 
     /// Waits for an edge: the loop begins to watch if it does not yet.
+    #[inline]
     fn poll_edge(
         &self,
         direction: Direction,
         waiter: &mut Option<u32>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        let running = match get_running_loop() {
-            Ok(event_loop) => event_loop.loop_ref(),
-            Err(error) => return Poll::Ready(Err(io::Error::other(error))),
-        };
-        self.watch_on(&running)?;
+        let is_watched = |watch: &Watch| watch.owner().is_running();
+        if !self.watch.borrow().as_ref().is_some_and(is_watched) {
+            self.begin_to_watch()?;
+        }
         let watch = self.watch.borrow();
-        let watch = watch.as_ref().expect("set in the line above");
+        let watch = watch.as_ref().expect("it is there, or just begun");
         let waiter = *waiter.get_or_insert_with(|| watch.waiter());
         watch.poll_ready(direction, waiter, cx)
     }
 
-    fn watch_on(&self, running: &LoopRef) -> io::Result<()> {
-        match &*self.watch.borrow() {
-            Some(watch) if watch.owner().same(running) => return Ok(()),
-            Some(watch) if !watch.is_orphaned() => {
-                let (fd, theirs, ours) = (self.as_raw_fd(), watch.owner().id(), running.id());
-                return Err(io::Error::other(format!(
-                    "fd {fd} is attached to a different loop: {theirs}, and this is {ours}"
-                )));
-            }
-            _ => {}
+    /// Has the running loop watch, which does not yet.
+    #[cold]
+    fn begin_to_watch(&self) -> io::Result<()> {
+        let running = LoopRef::running().map_err(io::Error::other)?;
+        if let Some(watch) = &*self.watch.borrow()
+            && !watch.is_orphaned()
+        {
+            let (fd, theirs, ours) = (self.as_raw_fd(), watch.owner().id(), running.id());
+            return Err(io::Error::other(format!(
+                "fd {fd} is attached to a different loop: {theirs}, and this is {ours}"
+            )));
         }
         // Also after the loop that watched is closed: the socket outlived it.
         let watch = running.watch(self.inner.as_fd())?;
@@ -346,6 +347,7 @@ impl<T: AsFd> AsyncFd<T> {
     }
 
     /// Forgets the waker under this name.
+    #[inline]
     pub(crate) fn forget(&self, direction: Direction, waiter: u32) {
         if let Some(watch) = &*self.watch.borrow() {
             watch.forget(direction, waiter);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use loop_core::Direction;
 
-use crate::sendfile::send_from;
+use crate::stream_sendfile::send_from;
 use crate::{Address, Stream, StreamSocket};
 
 /// What carries bytes in both directions in order: a socket, or something on top of one.

@@ -97,10 +97,14 @@ impl Wake for Name {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if !self.scheduled.swap(true, Ordering::AcqRel) {
-            let name = Arc::clone(self);
-            // A loop that is closed has dropped its drivers.
-            let _ = self.handle.call_soon_threadsafe(move || poll(&name));
+        if self.scheduled.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let name = Arc::clone(self);
+        // A loop that is closed has dropped its drivers, and refuses both.
+        match self.handle.if_running_here() {
+            Some(event_loop) => drop(event_loop.call_soon(move || poll(&name))),
+            None => drop(self.handle.call_soon_threadsafe(move || poll(&name))),
         }
     }
 }

@@ -68,6 +68,7 @@ mod create;
 mod datagram;
 mod datagram_transport;
 mod driver;
+mod file_sink;
 #[cfg(feature = "futures-io")]
 mod futures_traits;
 #[cfg(feature = "hyper")]
@@ -82,7 +83,6 @@ mod pipe;
 mod protocol;
 mod read_error;
 mod send_file;
-mod sendfile;
 mod server;
 mod sock;
 mod split;
@@ -95,6 +95,7 @@ mod stream_options;
 mod stream_poll;
 mod stream_read;
 mod stream_reader;
+mod stream_sendfile;
 mod stream_socket;
 mod stream_write;
 mod stream_writer;

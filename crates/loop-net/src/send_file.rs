@@ -4,20 +4,13 @@ use std::fmt;
 use std::fs::File;
 use std::future::IntoFuture;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Poll, ready};
 
-use loop_executor::to_thread;
-
 use crate::channel::{Channel, FileTurn};
-use crate::sendfile::AT_ONCE;
+use crate::file_sink::{self, FileSink};
 use crate::{StreamWriter, Transport};
-
-/// What is read at once where the system does not send by itself.
-const PIECE: usize = 64 * 1024;
 
 impl StreamWriter {
     /// Sends a file, behind what was written before; what is written meanwhile comes behind it, and so does a
@@ -143,77 +136,28 @@ impl<'a> SendFile<'a> {
     async fn send(self) -> io::Result<u64> {
         let turn = self.channel.file_turn()?;
         turn.come().await?;
-        let mut sent = 0;
-        let mut copy = None;
-        while sent < self.count {
-            let offset = self.offset.saturating_add(sent);
-            let left = usize::try_from(self.count - sent).unwrap_or(usize::MAX);
-            let piece = match &mut copy {
-                None => {
-                    let most = left.min(AT_ONCE);
-                    let sending = turn.with(|connection, cx| {
-                        connection.poll_sendfile(cx, self.file, offset, most)
-                    });
-                    match sending.await {
-                        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                            copy = Some(self.copy()?);
-                            continue;
-                        }
-                        result => result?,
-                    }
-                }
-                Some(copy) => copy.send(&turn, offset, left.min(PIECE)).await?,
-            };
-            if piece == 0 {
-                break;
-            }
-            sent += piece as u64;
-        }
-        Ok(sent)
-    }
-
-    fn copy(&self) -> io::Result<Copy> {
-        if !self.fallback {
-            let text = "fallback is disabled and native sendfile is not supported here";
-            return Err(io::Error::new(io::ErrorKind::Unsupported, text));
-        }
-        Ok(Copy {
-            file: Arc::new(self.file.try_clone()?),
-            buffer: Vec::new(),
-        })
+        file_sink::give(&turn, self.file, self.offset, self.count, self.fallback).await
     }
 }
 
-/// What the system does not send by itself.
-struct Copy {
-    /// For the threads of the pool, of which one may still read when nobody waits for it any more.
-    file: Arc<File>,
-    buffer: Vec<u8>,
-}
+impl FileSink for FileTurn {
+    async fn send(&self, file: &File, offset: u64, most: usize) -> io::Result<usize> {
+        self.with(|connection, cx| connection.poll_sendfile(cx, file, offset, most))
+            .await
+    }
 
-impl Copy {
-    /// Reads a piece and writes all of it.
-    async fn send(&mut self, turn: &FileTurn, offset: u64, most: usize) -> io::Result<usize> {
-        let (file, mut buffer) = (Arc::clone(&self.file), std::mem::take(&mut self.buffer));
-        let reading = to_thread(move || {
-            buffer.resize(most, 0);
-            let read = file.read_at(&mut buffer, offset)?;
-            Ok::<_, io::Error>((buffer, read))
-        });
-        let (buffer, read) = reading.await.map_err(io::Error::other)??;
+    async fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
         let mut written = 0;
-        turn.with(|connection, cx| {
-            while written < read {
-                match ready!(connection.poll_write(cx, &buffer[written..read]))? {
+        self.with(|connection, cx| {
+            while written < bytes.len() {
+                match ready!(connection.poll_write(cx, &bytes[written..]))? {
                     0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                     more => written += more,
                 }
             }
             Poll::Ready(Ok(()))
         })
-        .await?;
-        self.buffer = buffer;
-        Ok(read)
+        .await
     }
 }
 

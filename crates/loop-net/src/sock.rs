@@ -7,9 +7,10 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use loop_core::EventLoop;
 use loop_tasks::{LoopExt, TaskError};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, sockopt};
+use rustix::net::{RecvFlags, sockopt};
 
 use crate::Direction;
+use crate::stream_socket::NO_SIGNAL;
 
 /// The methods of asyncio's loop that are about sockets. The sockets must not block.
 ///
@@ -173,7 +174,7 @@ impl LoopNetExt for EventLoop {
     async fn sock_sendall(&self, sock: &impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let sent = attempt(self, sock, Direction::Write, || {
-                rustix::net::send(sock, bytes, SendFlags::empty())
+                rustix::net::send(sock, bytes, NO_SIGNAL)
             });
             bytes = &bytes[sent.await?..];
         }
@@ -187,7 +188,7 @@ impl LoopNetExt for EventLoop {
         address: SocketAddr,
     ) -> io::Result<usize> {
         attempt(self, sock, Direction::Write, || {
-            rustix::net::sendto(sock, bytes, SendFlags::empty(), &address)
+            rustix::net::sendto(sock, bytes, NO_SIGNAL, &address)
         })
         .await
     }

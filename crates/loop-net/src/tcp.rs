@@ -1,6 +1,6 @@
 //! TCP.
 
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
@@ -28,30 +28,8 @@ impl StreamSocket for std::net::TcpStream {
     type Address = SocketAddr;
     const SHORT_READ_DRAINS: bool = true;
 
-    #[inline]
-    fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        (&*self).read(buffer)
-    }
-
-    fn receive_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        (&*self).read_vectored(buffers)
-    }
-
-    #[inline]
-    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        (&*self).write(bytes)
-    }
-
-    fn send_vectored(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&*self).write_vectored(bytes)
-    }
-
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.shutdown(how)
-    }
-
-    fn dont_block(&self) -> io::Result<()> {
-        self.set_nonblocking(true)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

@@ -1,6 +1,6 @@
 //! Unix domain sockets.
 
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::io;
 use std::net::Shutdown;
 use std::os::unix::net::{self, SocketAddr};
 use std::path::Path;
@@ -55,30 +55,8 @@ impl StreamSocket for net::UnixStream {
     /// A read may end where descriptors were sent along, although there is more.
     const SHORT_READ_DRAINS: bool = false;
 
-    #[inline]
-    fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        (&*self).read(buffer)
-    }
-
-    fn receive_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        (&*self).read_vectored(buffers)
-    }
-
-    #[inline]
-    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        (&*self).write(bytes)
-    }
-
-    fn send_vectored(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&*self).write_vectored(bytes)
-    }
-
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.shutdown(how)
-    }
-
-    fn dont_block(&self) -> io::Result<()> {
-        self.set_nonblocking(true)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

@@ -1,5 +1,7 @@
 //! hyper's server and client on this loop, against each other. Against others: `others/`.
 
+mod common;
+
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -15,14 +17,7 @@ use loop_core::EventLoop;
 use loop_net::{HyperExecutor, HyperTimer, TcpListener, TcpStream};
 use loop_tasks::{LoopExt, Task, create_task, timeout, yield_now};
 
-/// Runs a coroutine on a loop of its own; a hang ends as a failure.
-fn run<T: 'static>(main: impl Future<Output = T> + 'static) -> T {
-    let event_loop = EventLoop::new().unwrap();
-    let result = event_loop.run_until_complete(timeout(Duration::from_secs(60), main));
-    let result = result.unwrap().expect("it hangs");
-    event_loop.close().unwrap();
-    result
-}
+use common::run;
 
 /// A server that sends back what it gets, behind the path; its service is not `Send`.
 fn start() -> (SocketAddr, Rc<Cell<usize>>, Task<()>) {

@@ -1,22 +1,15 @@
 //! Python's own asyncio at the other end, in both directions, if a `python3` is installed.
 
+mod common;
+
 use std::io;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
-use loop_core::EventLoop;
 use loop_executor::to_thread;
 use loop_net::{ReadError, StreamReader, StreamWriter, open_connection, start_server};
-use loop_tasks::{LoopExt, create_task, timeout};
+use loop_tasks::create_task;
 
-/// Runs a coroutine on a loop of its own; a hang ends as a failure.
-fn run<T: 'static>(main: impl Future<Output = T> + 'static) -> T {
-    let event_loop = EventLoop::new().unwrap();
-    let result = event_loop.run_until_complete(timeout(Duration::from_secs(60), main));
-    let result = result.unwrap().expect("it hangs");
-    event_loop.close().unwrap();
-    result
-}
+use common::run;
 
 /// Runs a program that uses asyncio; `None` if there is no Python that could.
 fn python(program: &str, arguments: &[&str]) -> Option<Child> {

@@ -1,5 +1,7 @@
 //! Edges: none is lost, none reaches the wrong one, and an end is an end however it comes.
 
+mod common;
+
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::{self, Read, Write};
@@ -14,14 +16,7 @@ use loop_core::EventLoop;
 use loop_net::{AsyncFd, Direction, TcpListener, TcpStream, UnixStream};
 use loop_tasks::{LoopExt, create_task, timeout, yield_now};
 
-/// Runs a coroutine on a loop of its own; a hang ends as a failure.
-fn run<T: 'static>(main: impl Future<Output = T> + 'static) -> T {
-    let event_loop = EventLoop::new().unwrap();
-    let result = event_loop.run_until_complete(timeout(Duration::from_secs(60), main));
-    let result = result.unwrap().expect("it hangs");
-    event_loop.close().unwrap();
-    result
-}
+use common::run;
 
 fn pipe() -> (AsyncFd<io::PipeReader>, io::PipeWriter) {
     let (reader, writer) = io::pipe().unwrap();

@@ -1,17 +1,18 @@
 //! Files sent as they are, whole and in part, also those that the system does not send by itself.
 
+mod common;
+
 use std::fs::File;
 use std::io::Write;
-use std::time::Duration;
 
-use loop_core::EventLoop;
 use loop_net::{TcpListener, TcpStream};
-use loop_tasks::{LoopExt, create_task, timeout};
+use loop_tasks::create_task;
+
+use common::run;
 
 /// Sends what a file has from `offset` on, at most `count` of it, and gives what arrives.
 fn send(path: std::path::PathBuf, offset: u64, count: Option<u64>) -> Vec<u8> {
-    let event_loop = EventLoop::new().unwrap();
-    let main = timeout(Duration::from_secs(60), async move {
+    run(async move {
         let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap())
             .await
@@ -25,13 +26,7 @@ fn send(path: std::path::PathBuf, offset: u64, count: Option<u64>) -> Vec<u8> {
         far.read_to_end(&mut all).await.unwrap();
         assert_eq!(sending.await.unwrap(), all.len() as u64);
         all
-    });
-    let all = event_loop
-        .run_until_complete(main)
-        .unwrap()
-        .expect("it hangs");
-    event_loop.close().unwrap();
-    all
+    })
 }
 
 #[test]

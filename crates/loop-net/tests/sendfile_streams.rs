@@ -1,5 +1,7 @@
 //! Files sent over streams and transports: in their turn among what is written, whole or not at all.
 
+mod common;
+
 use std::cell::OnceCell;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -7,22 +9,14 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use loop_core::EventLoop;
 use loop_net::{BaseProtocol, Protocol, StreamWriter, Transport, UnixStream, streams_over};
 use loop_net::{StreamReader, TcpListener, TcpStream};
-use loop_tasks::{LoopExt, Task, create_task, timeout, yield_now};
+use loop_tasks::{Task, create_task, yield_now};
+
+use common::run;
 
 /// More than all buffers between two sockets.
 const LARGE: usize = 20_000_000;
-
-/// Runs a coroutine on a loop of its own; a hang ends as a failure.
-fn run<T: 'static>(main: impl Future<Output = T> + 'static) -> T {
-    let event_loop = EventLoop::new().unwrap();
-    let result = event_loop.run_until_complete(timeout(Duration::from_secs(120), main));
-    let result = result.unwrap().expect("it hangs");
-    event_loop.close().unwrap();
-    result
-}
 
 /// A file of a test's own, and what is in it.
 struct Sample {

@@ -1,26 +1,17 @@
 //! `sock_*`: sockets of the standard library, each direction waited for by itself.
 
+mod common;
+
 use std::io;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::rc::Rc;
-use std::time::Duration;
 
-use loop_core::EventLoop;
+use loop_core::{EventLoop, get_running_loop};
 use loop_net::LoopNetExt;
-use loop_tasks::{LoopExt, create_task, timeout, yield_now};
+use loop_tasks::{create_task, yield_now};
 use socket2::{Domain, Socket, Type};
 
-/// Runs a coroutine on a loop of its own; a hang ends as a failure.
-fn run<F: Future<Output: 'static> + 'static>(main: impl FnOnce(EventLoop) -> F) -> F::Output {
-    let event_loop = EventLoop::new().unwrap();
-    let main = timeout(Duration::from_secs(60), main(event_loop.clone()));
-    let result = event_loop
-        .run_until_complete(main)
-        .unwrap()
-        .expect("it hangs");
-    event_loop.close().unwrap();
-    result
-}
+use common::run;
 
 async fn pair(event_loop: &EventLoop) -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -40,7 +31,8 @@ async fn pair(event_loop: &EventLoop) -> (TcpStream, TcpStream) {
 /// Both ends send more than the system keeps before they receive: each socket is waited for in both directions.
 #[test]
 fn both_directions_are_waited_for_at_once() {
-    run(async |event_loop| {
+    run(async {
+        let event_loop = get_running_loop().unwrap();
         let (near, far) = pair(&event_loop).await;
         let mut tasks = Vec::new();
         for socket in [near, far].map(Rc::new) {
@@ -71,7 +63,8 @@ fn both_directions_are_waited_for_at_once() {
 
 #[test]
 fn a_cancelled_wait_leaves_no_reader_and_takes_no_byte() {
-    run(async |event_loop| {
+    run(async {
+        let event_loop = get_running_loop().unwrap();
         let (near, far) = pair(&event_loop).await;
         let near = Rc::new(near);
         for _ in 0..20 {
@@ -89,7 +82,8 @@ fn a_cancelled_wait_leaves_no_reader_and_takes_no_byte() {
 
 #[test]
 fn packets_have_senders() {
-    run(async |event_loop| {
+    run(async {
+        let event_loop = get_running_loop().unwrap();
         let [near, far] = [0; 2].map(|_| UdpSocket::bind("127.0.0.1:0").unwrap());
         near.set_nonblocking(true).unwrap();
         far.set_nonblocking(true).unwrap();
@@ -107,7 +101,8 @@ fn packets_have_senders() {
 
 #[test]
 fn a_refused_connection_is_an_error() {
-    run(async |event_loop| {
+    run(async {
+        let event_loop = get_running_loop().unwrap();
         let address = TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()

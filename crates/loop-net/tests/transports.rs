@@ -1,5 +1,7 @@
 //! Transports and protocols: which call comes when, and how often.
 
+mod common;
+
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
 use std::net::SocketAddr;
@@ -14,14 +16,7 @@ use loop_net::{
 };
 use loop_tasks::{LoopExt, timeout, yield_now};
 
-/// Runs a coroutine on a loop of its own; a hang ends as a failure.
-fn run<T: 'static>(main: impl Future<Output = T> + 'static) -> T {
-    let event_loop = EventLoop::new().unwrap();
-    let result = event_loop.run_until_complete(timeout(Duration::from_secs(60), main));
-    let result = result.unwrap().expect("it hangs");
-    event_loop.close().unwrap();
-    result
-}
+use common::run;
 
 /// Notes every call.
 #[derive(Default)]

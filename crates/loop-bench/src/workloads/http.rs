@@ -16,7 +16,9 @@ use crate::measure::{Metric, Processors, thread_cpu};
 
 const CONNECTIONS: usize = 64;
 
-const REQUEST: &[u8] = b"GET /page HTTP/1.1\r\nhost: localhost\r\naccept: text/plain\r\n\r\n";
+/// What asks for the page.
+pub(crate) const REQUEST: &[u8] =
+    b"GET /page HTTP/1.1\r\nhost: localhost\r\naccept: text/plain\r\n\r\n";
 
 /// The page.
 pub(crate) const PAGE: &str = "Hello from the loop.\n";

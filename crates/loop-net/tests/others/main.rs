@@ -2,6 +2,8 @@
 //!
 //! What needs a program is skipped where that is not installed, and says so.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod curl;
 mod nginx;
 mod program;
@@ -9,16 +11,4 @@ mod server;
 mod websocket;
 mod wrk;
 
-use std::time::Duration;
-
-use loop_core::EventLoop;
-use loop_tasks::{LoopExt, timeout};
-
-/// Runs a coroutine on a loop of its own; a hang ends as a failure.
-fn run<T: 'static>(main: impl Future<Output = T> + 'static) -> T {
-    let event_loop = EventLoop::new().unwrap();
-    let result = event_loop.run_until_complete(timeout(Duration::from_secs(120), main));
-    let result = result.unwrap().expect("it hangs");
-    event_loop.close().unwrap();
-    result
-}
+use common::run;

@@ -1,24 +1,15 @@
 //! Readers and writers: limits, errors, back-pressure, ends.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod ends;
 mod reading;
 mod servers;
 mod writing;
 
-use std::time::Duration;
-
-use loop_core::EventLoop;
 use loop_net::{StreamReader, StreamWriter, TcpListener, TcpStream, UnixStream, streams_over};
-use loop_tasks::{LoopExt, timeout};
 
-/// Runs a coroutine on a loop of its own; a hang ends as a failure.
-fn run<T: 'static>(main: impl Future<Output = T> + 'static) -> T {
-    let event_loop = EventLoop::new().unwrap();
-    let result = event_loop.run_until_complete(timeout(Duration::from_secs(60), main));
-    let result = result.unwrap().expect("it hangs");
-    event_loop.close().unwrap();
-    result
-}
+use common::run;
 
 fn pair() -> (StreamReader, StreamWriter, UnixStream) {
     let (near, far) = UnixStream::pair().unwrap();

@@ -3,18 +3,15 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
 
+use crate::file_sink::{self, FileSink};
 use crate::{Stream, StreamSocket};
-
-/// What is sent at once at most: the loop has others to serve.
-pub(crate) const AT_ONCE: usize = 256 * 1024;
 
 impl<S: StreamSocket> Stream<S> {
     /// Sends a file from `offset` on, to its end or as many bytes as `count` says, and says how much it was.
     ///
-    /// Linux sends it by itself. Where a system does not, or not such a file, it is read and written in pieces. The
-    /// disk is waited for in both cases, by the whole loop.
+    /// Linux sends it by itself, and the loop waits for the disk. Where a system does not, or not such a file, it is
+    /// read by a thread of the pool and written in pieces.
     ///
     /// # Errors
     /// What the system says of the file, or as [`write`](Stream::write).
@@ -44,38 +41,19 @@ impl<S: StreamSocket> Stream<S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub async fn sendfile(&self, file: &File, offset: u64, count: Option<u64>) -> io::Result<u64> {
-        let most = count.unwrap_or(u64::MAX);
-        let mut sent = 0;
-        while sent < most {
-            let piece = (most - sent).min(AT_ONCE as u64) as usize;
-            match self
-                .send_piece(file, offset.saturating_add(sent), piece)
-                .await?
-            {
-                0 => break,
-                piece => sent += piece as u64,
-            }
-        }
-        Ok(sent)
+        file_sink::give(self, file, offset, count.unwrap_or(u64::MAX), true).await
+    }
+}
+
+impl<S: StreamSocket> FileSink for Stream<S> {
+    async fn send(&self, file: &File, offset: u64, most: usize) -> io::Result<usize> {
+        self.fd
+            .write_with(|socket| send_from(socket, file, offset, most))
+            .await
     }
 
-    async fn send_piece(&self, file: &File, offset: u64, length: usize) -> io::Result<usize> {
-        let sent = self
-            .fd
-            .write_with(|socket| send_from(socket, file, offset, length));
-        match sent.await {
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                self.copy_piece(file, offset, length).await
-            }
-            result => result,
-        }
-    }
-
-    async fn copy_piece(&self, file: &File, offset: u64, length: usize) -> io::Result<usize> {
-        let mut bytes = vec![0; length];
-        let read = file.read_at(&mut bytes, offset)?;
-        self.write_all(&bytes[..read]).await?;
-        Ok(read)
+    async fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes).await
     }
 }
 
