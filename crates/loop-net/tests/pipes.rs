@@ -1,5 +1,7 @@
 //! Pipes: their two ends awaited, under streams and under transports.
 
+mod common;
+
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -8,24 +10,16 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::rc::Rc;
-use std::time::Duration;
 
 use loop_core::EventLoop;
 use loop_net::{
     BaseProtocol, PipeReader, PipeWriter, Protocol, StreamOptions, StreamReader, StreamWriter,
     Transport, connect_read_pipe, connect_write_pipe,
 };
-use loop_tasks::{LoopExt, create_task, timeout, yield_now};
+use loop_tasks::{LoopExt, create_task, yield_now};
 use rustix::fs::{OFlags, fcntl_getfl};
 
-/// Runs a coroutine on a loop of its own; a hang ends as a failure.
-fn run<T: 'static>(main: impl Future<Output = T> + 'static) -> T {
-    let event_loop = EventLoop::new().unwrap();
-    let result = event_loop.run_until_complete(timeout(Duration::from_secs(60), main));
-    let result = result.unwrap().expect("it hangs");
-    event_loop.close().unwrap();
-    result
-}
+use common::run;
 
 /// Notes every call.
 #[derive(Default)]

@@ -1,17 +1,20 @@
 //! Numbers of descriptors that are used again. Alone in their process, and one after the other: nobody else takes
 //! the number in between.
 
+mod common;
+
 use std::cell::Cell;
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Waker};
-use std::time::Duration;
 
-use loop_core::EventLoop;
+use loop_core::get_running_loop;
 use loop_net::AsyncFd;
-use loop_tasks::{LoopExt, timeout, yield_now};
+use loop_tasks::yield_now;
+
+use common::run;
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
@@ -26,8 +29,7 @@ async fn look() {
 #[test]
 fn a_reused_number_hears_nothing_of_what_had_it_before() {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let event_loop = EventLoop::new().unwrap();
-    let main = timeout(Duration::from_secs(60), async {
+    run(async {
         for _ in 0..100 {
             let (near, mut far) = StdUnixStream::pair().unwrap();
             near.set_nonblocking(true).unwrap();
@@ -57,11 +59,6 @@ fn a_reused_number_hears_nothing_of_what_had_it_before() {
             drop(duplicate);
         }
     });
-    event_loop
-        .run_until_complete(main)
-        .unwrap()
-        .expect("it hangs");
-    event_loop.close().unwrap();
 }
 
 /// Somebody has closed a descriptor without taking its reader away, and a socket gets its number: the reader hears
@@ -69,12 +66,13 @@ fn a_reused_number_hears_nothing_of_what_had_it_before() {
 #[test]
 fn a_stale_reader_leaves_the_socket_alone_that_has_its_number() {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let event_loop = EventLoop::new().unwrap();
-    let ours = event_loop.clone();
-    let main = timeout(Duration::from_secs(60), async move {
+    run(async {
+        let event_loop = get_running_loop().unwrap();
         let (stale, _end) = StdUnixStream::pair().unwrap();
         let number = stale.as_raw_fd();
-        ours.add_reader(&stale, || panic!("it is closed")).unwrap();
+        event_loop
+            .add_reader(&stale, || panic!("it is closed"))
+            .unwrap();
         drop(stale);
         let (near, mut far) = StdUnixStream::pair().unwrap();
         assert_eq!(near.as_raw_fd(), number);
@@ -85,14 +83,9 @@ fn a_stale_reader_leaves_the_socket_alone_that_has_its_number() {
         let mut read =
             |cx: &mut Context<'_>| near.poll_read_with(cx, |mut socket| socket.read(&mut buffer));
         assert!(read(&mut cx).is_pending());
-        assert!(!ours.remove_reader(&number));
+        assert!(!event_loop.remove_reader(&number));
         far.write_all(b"ping").unwrap();
         let read = std::future::poll_fn(read).await;
         assert_eq!(read.unwrap(), 4);
     });
-    event_loop
-        .run_until_complete(main)
-        .unwrap()
-        .expect("it hangs");
-    event_loop.close().unwrap();
 }
