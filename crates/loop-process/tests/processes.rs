@@ -1,11 +1,13 @@
 //! Children that do their work: what goes in, what comes out, how they end.
 
+use std::cell::RefCell;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
+use std::rc::Rc;
 use std::time::Duration;
 
-use loop_core::EventLoop;
+use loop_core::{EventLoop, get_running_loop};
 use loop_net::ReadError;
 use loop_process::{CreateSubprocess, create_subprocess_exec, create_subprocess_shell};
 use loop_signal::Signal;
@@ -256,6 +258,27 @@ fn without_a_loop_nothing_is_started() {
             .to_string()
             .contains("no running event loop")
     );
+}
+
+#[test]
+fn a_status_that_somebody_else_took_is_reported() {
+    use rustix::process::{Pid, WaitOptions, waitpid};
+    run(async {
+        let reports = Rc::new(RefCell::new(Vec::new()));
+        let ours = Rc::clone(&reports);
+        let event_loop = get_running_loop().unwrap();
+        event_loop.set_exception_handler(move |_, context| {
+            ours.borrow_mut().push(context.message.clone());
+        });
+        let child = create_subprocess_exec("true").await.unwrap();
+        let pid = Pid::from_raw(child.pid().cast_signed());
+        waitpid(pid, WaitOptions::empty()).unwrap();
+        assert_eq!(child.wait().await.unwrap().code(), Some(255)); // as in asyncio
+        let pid = child.pid();
+        let text = format!("Unknown child process pid {pid}, will report exit status 255");
+        assert_eq!(reports.take(), [text]);
+        assert_eq!(child.kill().unwrap_err().kind(), io::ErrorKind::NotFound);
+    });
 }
 
 #[test]
