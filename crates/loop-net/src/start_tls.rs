@@ -45,6 +45,7 @@ impl StreamWriter {
     ///     Ok(())
     /// }
     /// ```
+    #[track_caller]
     pub fn start_tls<'a>(&'a self, reader: &'a mut StreamReader, side: TlsSide) -> StartTls<'a> {
         assert!(
             Rc::ptr_eq(self.channel(), reader.channel()),

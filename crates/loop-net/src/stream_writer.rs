@@ -305,6 +305,7 @@ impl StreamWriter {
     /// # event_loop.close()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[track_caller]
     pub fn set_write_buffer_limits(&self, high: usize, low: usize) {
         assert!(high >= low, "high ({high}) must be >= low ({low})");
         self.channel().set_marks(low, high);

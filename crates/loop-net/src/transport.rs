@@ -295,6 +295,7 @@ impl Transport {
     ///
     /// # Examples
     /// As for [`StreamWriter::set_write_buffer_limits`](crate::StreamWriter::set_write_buffer_limits).
+    #[track_caller]
     pub fn set_write_buffer_limits(&self, high: usize, low: usize) {
         assert!(high >= low, "high ({high}) must be >= low ({low})");
         self.0.channel.set_marks(low, high);

@@ -62,6 +62,7 @@ impl Barrier {
     /// # Examples
     /// See [`Barrier`].
     #[must_use]
+    #[track_caller]
     pub fn new(parties: usize) -> Barrier {
         assert!(parties > 0, "parties must be > 0");
         Barrier(Rc::new(Inner {

@@ -218,6 +218,7 @@ impl Condition {
     ///
     /// # Examples
     /// See [`Condition`].
+    #[track_caller]
     pub fn notify(&self, guard: &LockGuard, count: usize) {
         assert!(
             guard.holds(&self.0.lock),
@@ -240,6 +241,7 @@ impl Condition {
     /// let guard = condition.lock().try_acquire().unwrap();
     /// condition.notify_all(&guard);
     /// ```
+    #[track_caller]
     pub fn notify_all(&self, guard: &LockGuard) {
         self.notify(guard, self.0.waiters.len());
     }
