@@ -63,6 +63,7 @@
 #![forbid(unsafe_code)]
 
 mod awaiting;
+mod away;
 mod bridges;
 mod coroutine;
 mod errand;
@@ -72,6 +73,7 @@ mod guard;
 mod handle;
 mod loop_thread;
 mod panicked;
+mod parcel;
 mod promise;
 mod shared;
 mod state;

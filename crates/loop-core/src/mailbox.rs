@@ -45,8 +45,9 @@ const ASLEEP: u8 = 2;
 /// The list keeps room for so many messages; room for more is given back once it is not needed.
 const KEPT: usize = 1024;
 
-/// Messages on their way to a loop.
+/// Messages on their way to a loop. In lines of the cache of its own: what it stands beside is read by all who post.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(crate) struct Mailbox<M> {
     messages: Mutex<Vec<M>>,
     /// Changes to and from `NOTIFIED` under the lock of the messages.
