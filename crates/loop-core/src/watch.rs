@@ -13,6 +13,7 @@ use std::task::{Context, Poll, Waker};
 
 use mio::Token;
 
+use crate::descriptors::explain;
 use crate::error::LoopError;
 use crate::io::{Direction, IoRegistry};
 use crate::runtime::LoopRef;
@@ -245,7 +246,7 @@ impl LoopRef {
         }
         .watch(fd, &state);
         drop(io);
-        let (token, replaced) = result?;
+        let (token, replaced) = result.map_err(|error| explain(fd, error))?;
         drop(replaced);
         Ok(Watch {
             owner: self.clone(),

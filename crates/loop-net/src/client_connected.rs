@@ -3,10 +3,11 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::io;
+use std::panic::Location;
 use std::rc::Rc;
 
 use loop_core::{ExceptionContext, LoopRef};
-use loop_tasks::LoopExt;
+use loop_tasks::TaskBuilder;
 
 use crate::channel::Channel;
 use crate::server::Accepted;
@@ -67,6 +68,8 @@ pub(crate) struct Client<C> {
     pub(crate) owner: LoopRef,
     pub(crate) client: Rc<RefCell<C>>,
     pub(crate) streams: StreamOptions,
+    /// Where the server was made: its tasks are of that place.
+    pub(crate) place: &'static Location<'static>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<TlsServer>,
 }
@@ -103,7 +106,8 @@ impl<C: ClientConnected> Client<C> {
         let channel = Rc::clone(writer.channel());
         let (owner, client) = (self.owner.clone(), Rc::clone(&self.client));
         // The call is part of the task: what panics in it is reported as a task's panic is, and accepting goes on.
-        let _task = self.owner.event_loop().create_task(async move {
+        let task = TaskBuilder::new().place(self.place);
+        let call = async move {
             if let Err(error) = ready().await {
                 writer.abort();
                 return report(&owner, "SSL handshake failed", error.to_string());
@@ -112,7 +116,9 @@ impl<C: ClientConnected> Client<C> {
             if let Some(text) = coroutine.await.into_report() {
                 report(&owner, "Unhandled exception in client_connected_cb", text);
             }
-        });
+        };
+        // A loop that is closed has dropped whoever accepts.
+        let _task = task.spawn_on(&self.owner.event_loop(), call);
         Ok(channel)
     }
 }

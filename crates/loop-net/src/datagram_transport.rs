@@ -13,6 +13,7 @@ use loop_core::{LoopRef, get_running_loop};
 use loop_tasks::yield_now;
 
 use crate::driver::drive;
+use crate::protocol::tell_quietly;
 use crate::{DatagramProtocol, UdpSocket};
 
 /// Protocols are told to pause above so many bytes, and to go on at a quarter of it.
@@ -23,7 +24,8 @@ const LONGEST: usize = 64 * 1024;
 
 /// A UDP socket that receives by itself, and calls a protocol with what comes.
 ///
-/// A cheap reference; dropping the last one closes nothing.
+/// A cheap reference; dropping the last one closes nothing. A panic of the protocol goes to the loop's exception handler,
+/// and the next packet comes as ever.
 ///
 /// # asyncio
 /// `asyncio.DatagramTransport`.
@@ -138,9 +140,9 @@ pub async fn create_datagram_endpoint<P: DatagramProtocol>(
     let end = EndWithDriver(Rc::clone(&transport.0));
     drive(&owner, async move {
         let end = end;
-        if let Some(protocol) = ours.0.protocol() {
-            protocol.connection_made(ours.clone());
-        }
+        let made = ours.clone();
+        ours.0
+            .tell("connection_made", |protocol| protocol.connection_made(made));
         ours.0.receive().await;
         drop(end);
     });
@@ -177,7 +179,7 @@ impl DatagramTransport {
             drive(&owner, poll_fn(move |cx| state.poll_send(cx)));
         }
         if state.waiting.get() > HIGH && !state.paused.replace(true) {
-            state.tell(|protocol| protocol.pause_writing());
+            state.tell("pause_writing", |protocol| protocol.pause_writing());
         }
     }
 
@@ -258,14 +260,14 @@ impl State {
         self.protocol.borrow().clone()
     }
 
-    fn tell(&self, what: impl FnOnce(&dyn DatagramProtocol)) {
+    fn tell(&self, method: &str, what: impl FnOnce(&dyn DatagramProtocol)) {
         if let Some(protocol) = self.protocol() {
-            what(&*protocol);
+            tell_quietly(&self.owner, method, || what(&*protocol));
         }
     }
 
     fn failed(&self, error: &io::Error) {
-        self.tell(|protocol| protocol.error_received(error));
+        self.tell("error_received", |protocol| protocol.error_received(error));
     }
 
     /// Receives and tells until the socket is closed.
@@ -283,7 +285,9 @@ impl State {
                         peer
                     });
                     if let Some(from) = from {
-                        self.tell(|protocol| protocol.datagram_received(&buffer[..length], from));
+                        self.tell("datagram_received", |protocol| {
+                            protocol.datagram_received(&buffer[..length], from);
+                        });
                     }
                 }
                 Some(Err(error)) => self.failed(&error),
@@ -343,7 +347,7 @@ impl State {
                 self.failed(&error);
             }
             if self.waiting.get() <= HIGH / 4 && self.paused.replace(false) {
-                self.tell(|protocol| protocol.resume_writing());
+                self.tell("resume_writing", |protocol| protocol.resume_writing());
             }
         }
         self.sending.set(false);
@@ -370,8 +374,7 @@ impl State {
     }
 }
 
-/// The driver's end is the socket's: after a panic, and when the loop closes, since protocol and transport hold each
-/// other.
+/// The driver's end is the socket's: when the loop closes, since protocol and transport hold each other.
 struct EndWithDriver(Rc<State>);
 
 impl Drop for EndWithDriver {

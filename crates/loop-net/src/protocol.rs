@@ -2,7 +2,10 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+
+use loop_core::{ExceptionContext, LoopRef, drop_quietly, panic_message};
 
 use crate::{DatagramTransport, Transport};
 
@@ -169,5 +172,16 @@ impl AnyProtocol {
             AnyProtocol::Plain(protocol) => protocol.eof_received(),
             AnyProtocol::Buffered(protocol) => protocol.eof_received(),
         }
+    }
+}
+
+/// Calls a protocol where its panic must not end what calls it: sending, and whoever writes. It is reported in asyncio's
+/// words.
+pub(crate) fn tell_quietly(owner: &LoopRef, method: &str, call: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(call)) {
+        let context = ExceptionContext::new(format!("protocol.{method}() failed"))
+            .exception(panic_message(&*panic));
+        owner.event_loop().call_exception_handler(&context);
+        drop_quietly(panic);
     }
 }

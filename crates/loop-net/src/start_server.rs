@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::IntoFuture;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -63,6 +64,7 @@ use crate::{
 /// # event_loop.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[track_caller]
 pub fn start_server<C, R>(client: C, host: impl Into<String>, port: u16) -> StartServer<C>
 where
     C: FnMut(StreamReader, StreamWriter) -> R + 'static,
@@ -76,6 +78,7 @@ where
         keep_alive: false,
         streams: StreamOptions::new(),
         start_serving: true,
+        place: Location::caller(),
         #[cfg(feature = "tls")]
         tls: None,
     }
@@ -94,6 +97,7 @@ pub struct StartServer<C> {
     keep_alive: bool,
     streams: StreamOptions,
     start_serving: bool,
+    place: &'static Location<'static>,
     #[cfg(feature = "tls")]
     tls: Option<TlsServer>,
 }
@@ -247,6 +251,7 @@ impl<C: ClientConnected> StartServer<C> {
             owner,
             client: Rc::new(RefCell::new(self.client)),
             streams: self.streams,
+            place: self.place,
             #[cfg(feature = "tls")]
             tls: self.tls,
         };

@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::IntoFuture;
 use std::io;
 use std::os::unix::fs::FileTypeExt;
+use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -53,6 +54,7 @@ use crate::{
 /// # std::fs::remove_dir_all(&folder)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[track_caller]
 pub fn start_unix_server<C, R>(client: C, path: impl AsRef<Path>) -> StartUnixServer<C>
 where
     C: FnMut(StreamReader, StreamWriter) -> R + 'static,
@@ -63,6 +65,7 @@ where
         path: path.as_ref().to_owned(),
         streams: StreamOptions::new(),
         start_serving: true,
+        place: Location::caller(),
         #[cfg(feature = "tls")]
         tls: None,
     }
@@ -78,6 +81,7 @@ pub struct StartUnixServer<C> {
     path: PathBuf,
     streams: StreamOptions,
     start_serving: bool,
+    place: &'static Location<'static>,
     #[cfg(feature = "tls")]
     tls: Option<TlsServer>,
 }
@@ -165,6 +169,7 @@ impl<C: ClientConnected> StartUnixServer<C> {
             owner,
             client: Rc::new(RefCell::new(self.client)),
             streams: self.streams,
+            place: self.place,
             #[cfg(feature = "tls")]
             tls: self.tls,
         });

@@ -11,7 +11,7 @@ use loop_core::Direction;
 
 use crate::channel::{Channel, Watcher, copy};
 use crate::driver::drive;
-use crate::protocol::AnyProtocol;
+use crate::protocol::{AnyProtocol, tell_quietly};
 use crate::{BaseProtocol, BufferedProtocol, Connection, ExtraInfo, Protocol};
 
 /// Room that is made for a read; it grows while reads fill it.
@@ -21,7 +21,8 @@ const LARGEST: usize = 64 * 1024;
 /// A connection that reads by itself, and calls a protocol with what comes.
 ///
 /// A cheap reference; dropping the last one closes nothing, since the protocol goes on hearing. Its callbacks are the
-/// loop's and not a task's: a panic in one goes to the loop's exception handler, and the transport is aborted.
+/// loop's and not a task's: a panic in one goes to the loop's exception handler, and the transport is aborted. One in
+/// `pause_writing` or `resume_writing` is reported, and that is all.
 ///
 /// # asyncio
 /// `asyncio.Transport`.
@@ -437,11 +438,15 @@ impl State {
 
 impl Watcher for State {
     fn pause_writing(&self) {
-        self.tell(BaseProtocol::pause_writing);
+        tell_quietly(self.channel.owner(), "pause_writing", || {
+            self.tell(BaseProtocol::pause_writing);
+        });
     }
 
     fn resume_writing(&self) {
-        self.tell(BaseProtocol::resume_writing);
+        tell_quietly(self.channel.owner(), "resume_writing", || {
+            self.tell(BaseProtocol::resume_writing);
+        });
     }
 
     /// Told in a callback of its own: the protocol may be in the middle of something now.

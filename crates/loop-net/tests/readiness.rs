@@ -332,6 +332,7 @@ fn a_regular_file_cannot_be_waited_for() {
         let file = AsyncFd::new(std::fs::File::open("/proc/self/exe").unwrap());
         let error = file.readable().await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        assert!(error.to_string().contains("regular files"), "{error}");
     });
 }
 
@@ -349,7 +350,10 @@ fn callbacks_and_waits_do_not_share_a_descriptor() {
         };
         event_loop.add_reader(&near, || {}).unwrap();
         match wait(&near) {
-            Poll::Ready(Err(error)) => assert_eq!(error.kind(), io::ErrorKind::AlreadyExists),
+            Poll::Ready(Err(error)) => {
+                assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+                assert!(error.to_string().contains("duplicate it"), "{error}");
+            }
             other => panic!("{other:?}"),
         }
         assert!(event_loop.remove_reader(&near));

@@ -1,6 +1,6 @@
 //! Servers and their clients, and names with several addresses.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,8 +19,11 @@ fn clients_that_fail_are_reported_and_closed() {
         let reports = Rc::clone(&reports);
         move |_, context| reports.borrow_mut().push(context.to_string())
     });
-    let main = async {
+    let line = Rc::new(Cell::new(0));
+    let start_line = Rc::clone(&line);
+    let main = async move {
         let mut number = 0;
+        start_line.set(line!() + 1);
         let server = start_server(
             move |_, _writer: StreamWriter| {
                 number += 1;
@@ -52,6 +55,7 @@ fn clients_that_fail_are_reported_and_closed() {
         "panics in the call",
         "panics in the coroutine",
         "failed as an error",
+        &format!("made at {}:{}:", file!(), line.get()),
     ] {
         assert!(reports.contains(part), "{reports}");
     }
