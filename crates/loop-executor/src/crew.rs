@@ -1,7 +1,7 @@
 //! Who does what in a thread pool: the queue of jobs, the workers that sleep, and how it ends.
 //!
-//! One lock guards all of it. There is no thread in this file: the pool brings the threads, each
-//! of which calls [`Crew::work`], and the models bring theirs.
+//! One lock guards all of it, but for the [`Inbox`]. There is no thread in this file: the pool
+//! brings the threads, each of which calls [`Crew::work`], and the models bring theirs.
 //!
 //! A job that is submitted goes to the end of the queue, and then somebody is to come for it:
 //!
@@ -20,6 +20,12 @@
 //! jobs the system is asked to wake a thread now and then and not for every job, and of jobs that
 //! block each has a worker of its own.
 //!
+//! Where the third case is known beforehand, a job is left in the *inbox* instead, which has a lock of its own: there
+//! nobody has to be told, and those who submit do not meet the workers at each job. It is open only while the crew is
+//! complete (else the queue must be counted, to hire) and *attended*: all are awake, or somebody is on the way. Who ends
+//! that, because it takes a job or goes to sleep, shuts it first, and what lay there goes to the end of the queue. Who
+//! finds the queue empty looks there.
+//!
 //! While a job waits, therefore, nobody sleeps or somebody is on the way. A worker leaves only when the
 //! crew is closed and the queue is empty. So a job in the queue always has a worker that will look;
 //! the one exception would be a job that came before the first worker and whose thread the system
@@ -31,6 +37,7 @@ use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use crate::error::{BrokenThreadPool, SubmitError};
+use crate::inbox::Inbox;
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, now, thread, wait_while};
 use crate::{Job, UnfinishedJob};
 
@@ -42,6 +49,7 @@ const LOOKS: usize = if cfg!(loom) { 1 } else { 8 };
 
 pub(crate) struct Crew {
     max_workers: usize,
+    inbox: Inbox,
     pub(crate) state: Mutex<State>,
     /// Told when there is a job for a sleeping worker, and when the crew closes.
     wake: Condvar,
@@ -55,6 +63,8 @@ pub(crate) struct Crew {
 pub(crate) struct State {
     phase: Phase,
     pub(crate) queue: VecDeque<Job>,
+    /// Whether jobs may be left in the inbox. They come behind those of the queue.
+    inbox_open: bool,
     /// Workers that sleep and that nobody has woken.
     idle: usize,
     /// Wake-ups that no worker has answered yet.
@@ -98,9 +108,11 @@ impl Crew {
     pub(crate) fn new(max_workers: usize) -> Self {
         Crew {
             max_workers,
+            inbox: Inbox::new(),
             state: Mutex::new(State {
                 phase: Phase::Open,
                 queue: VecDeque::new(),
+                inbox_open: false,
                 idle: 0,
                 woken: 0,
                 searching: 0,
@@ -128,6 +140,9 @@ impl Crew {
         job: Job,
         hire: impl FnOnce(usize) -> io::Result<()>,
     ) -> Result<(), SubmitError<Job>> {
+        let Err(job) = self.inbox.leave(job) else {
+            return Ok(());
+        };
         let mut state = lock(&self.state);
         match &state.phase {
             Phase::Open => {}
@@ -146,8 +161,9 @@ impl Crew {
                 }
             }
         }
+        self.empty_inbox(&mut state);
         state.queue.push_back(job);
-        let wakes = state.wakes();
+        let wakes = self.call(&mut state);
         drop(state);
         if wakes {
             self.wake.notify_one();
@@ -162,6 +178,9 @@ impl Crew {
         // How many jobs it has had since it last slept.
         let mut streak = 0;
         loop {
+            if state.queue.is_empty() {
+                self.empty_inbox(&mut state);
+            }
             if let Some(job) = state.queue.pop_front() {
                 streak += 1;
                 let since = now();
@@ -175,7 +194,7 @@ impl Crew {
                     state.watched = Some(since);
                     self.begun.notify_all();
                 }
-                let wakes = state.wakes();
+                let wakes = self.call(&mut state);
                 drop(state);
                 if wakes {
                     self.wake.notify_one();
@@ -196,6 +215,13 @@ impl Crew {
                 }
                 streak = 0;
                 state.idle += 1;
+                if !state.is_attended(self.max_workers) {
+                    self.shut_inbox(&mut state);
+                    if !state.queue.is_empty() {
+                        state.idle -= 1;
+                        continue;
+                    }
+                }
                 state = wait_while(&self.wake, state, None, |state| {
                     state.woken == 0 && matches!(state.phase, Phase::Open)
                 });
@@ -219,10 +245,13 @@ impl Crew {
             return state;
         }
         state.searching += 1;
+        let wakes = self.call(&mut state);
+        debug_assert!(!wakes, "one is on its way now");
         for _ in 0..LOOKS {
             drop(state);
             thread::yield_now();
             state = lock(&self.state);
+            self.empty_inbox(&mut state);
             if !state.queue.is_empty() || !matches!(state.phase, Phase::Open) {
                 break;
             }
@@ -238,6 +267,7 @@ impl Crew {
         if !matches!(state.phase, Phase::Broken(_)) {
             state.phase = Phase::Broken(cause.clone());
         }
+        self.shut_inbox(&mut state);
         let pending = std::mem::take(&mut state.queue);
         drop(state);
         self.wake.notify_all();
@@ -253,6 +283,7 @@ impl Crew {
         if let Phase::Open = state.phase {
             state.phase = Phase::ShutDown;
         }
+        self.shut_inbox(&mut state);
         let unwanted = if cancel_futures {
             std::mem::take(&mut state.queue)
         } else {
@@ -276,7 +307,8 @@ impl Crew {
 
     /// The jobs that are running, and then those that wait.
     pub(crate) fn unfinished(&self) -> Vec<UnfinishedJob> {
-        let state = lock(&self.state);
+        let mut state = lock(&self.state);
+        self.empty_inbox(&mut state);
         let now = now();
         let running = state.posts.iter().filter_map(|post| post.running.as_ref());
         let running = running.map(|job| {
@@ -290,6 +322,35 @@ impl Crew {
         running.chain(waiting).collect()
     }
 
+    /// Takes over what lies in the inbox.
+    fn empty_inbox(&self, state: &mut State) {
+        if state.inbox_open {
+            self.inbox.empty_into(&mut state.queue);
+        }
+    }
+
+    /// Takes over what lies in the inbox for the last time: from now on, submitters come here.
+    pub(crate) fn shut_inbox(&self, state: &mut State) {
+        if state.inbox_open {
+            state.inbox_open = false;
+            self.inbox.shut(&mut state.queue);
+        }
+    }
+
+    /// Sees to it that somebody comes for each job that waits; says whether a worker that sleeps must be told, which is
+    /// then counted as woken.
+    fn call(&self, state: &mut State) -> bool {
+        if !state.is_attended(self.max_workers) {
+            self.shut_inbox(state);
+        }
+        let wakes = state.wakes();
+        if !state.inbox_open && state.is_attended(self.max_workers) {
+            state.inbox_open = true;
+            self.inbox.open();
+        }
+        wakes
+    }
+
     fn leave(&self, mut state: MutexGuard<'_, State>) {
         state.workers -= 1;
         if state.workers == 0 {
@@ -300,7 +361,8 @@ impl Crew {
 
     /// Workers, those of them that sleep, and jobs that wait for one.
     pub(crate) fn census(&self) -> (usize, usize, usize) {
-        let state = lock(&self.state);
+        let mut state = lock(&self.state);
+        self.empty_inbox(&mut state);
         (
             state.workers,
             state.idle + state.searching,
@@ -319,6 +381,12 @@ impl State {
     /// How many jobs there may be in the queue before one more worker is wanted.
     fn coming(&self) -> usize {
         self.idle + self.woken + self.searching + self.starting
+    }
+
+    /// Whether one more job needs nobody to be told, or hired: all are awake, or one is on its way.
+    fn is_attended(&self, max_workers: usize) -> bool {
+        let awake = self.idle == 0 || self.woken + self.searching > 0;
+        matches!(self.phase, Phase::Open) && self.workers == max_workers && awake
     }
 
     /// Whether a worker that sleeps must be told that there is a job; it is then counted as woken.

@@ -60,6 +60,7 @@ mod crew;
 mod default_executor;
 mod error;
 mod executor;
+mod inbox;
 
 mod job;
 mod map;

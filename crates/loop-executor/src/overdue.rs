@@ -38,6 +38,8 @@ impl Crew {
         mut release: impl FnMut(usize),
     ) -> Vec<(UnfinishedJob, bool)> {
         let mut state = lock(&self.state);
+        // Until the crew is complete again.
+        self.shut_inbox(&mut state);
         let now = now();
         let mut lost = Vec::new();
         for number in 0..state.posts.len() {

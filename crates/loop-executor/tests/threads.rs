@@ -231,3 +231,42 @@ fn each_job_of_a_burst_that_blocks_has_a_thread_of_its_own() {
         pool.shutdown(true, false).unwrap();
     });
 }
+
+#[test]
+fn jobs_of_a_burst_begin_in_their_order() {
+    const JOBS: usize = 20_000;
+    watched(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let (begin, begun) = mpsc::channel();
+        for number in 0..JOBS {
+            let begin = begin.clone();
+            pool.submit(move || begin.send(number).unwrap()).unwrap();
+        }
+        assert!(begun.iter().take(JOBS).eq(0..JOBS));
+        pool.shutdown(true, false).unwrap();
+    });
+}
+
+#[test]
+fn jobs_that_wait_for_each_other_meet_in_the_middle_of_a_burst() {
+    const WORKERS: usize = 4;
+    watched(|| {
+        let pool = ThreadPoolExecutor::new(WORKERS).unwrap();
+        for round in 0..500 {
+            let meeting = Arc::new(Barrier::new(WORKERS));
+            let short = || drop(pool.submit(|| ()).unwrap());
+            (0..round % 50).for_each(|_| short());
+            // Each has a worker of its own, or none of them ends.
+            let meet = |_| {
+                let meeting = Arc::clone(&meeting);
+                pool.submit(move || meeting.wait().is_leader()).unwrap()
+            };
+            let met: Vec<_> = (0..WORKERS).map(meet).collect();
+            (0..round % 7).for_each(|_| short());
+            for future in met {
+                future.result(None).unwrap();
+            }
+        }
+        pool.shutdown(true, false).unwrap();
+    });
+}
