@@ -104,12 +104,12 @@ impl Callbacks {
     /// Takes the only callback out.
     #[inline]
     fn take_one(&mut self) -> Option<Callback> {
+        if !matches!(self.list, List::One(_)) {
+            return None;
+        }
         match std::mem::take(&mut self.list) {
             List::One(one) => Some(one),
-            other => {
-                self.list = other;
-                None
-            }
+            List::None | List::Many(_) => None, // it is one
         }
     }
 

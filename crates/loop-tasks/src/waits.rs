@@ -46,16 +46,11 @@ pub(crate) enum Stage {
 }
 
 /// Where a wait stands among several.
-#[inline]
 fn place(many: &VecDeque<Wait>, id: u32) -> Option<usize> {
     // Who begins one next looks for it, and so may who ends it: no other is touched then.
     if many.back()?.id == id {
         return Some(many.len() - 1);
     }
-    place_before_last(many, id)
-}
-
-fn place_before_last(many: &VecDeque<Wait>, id: u32) -> Option<usize> {
     // Oldest first, so that each is found quickly however many there are; numbers may have wrapped around.
     let oldest = many.front()?.id;
     // Of a batch that began together, of which none has ended, the number is the place.
@@ -67,6 +62,29 @@ fn place_before_last(many: &VecDeque<Wait>, id: u32) -> Option<usize> {
         wait.id.wrapping_sub(oldest)
     });
     at.ok()
+}
+
+// Out of the way of the one wait that there nearly always is.
+
+#[inline(never)]
+fn get_of_many(many: &VecDeque<Wait>, id: u32) -> Option<&Wait> {
+    many.get(place(many, id)?)
+}
+
+#[inline(never)]
+fn get_of_many_mut(many: &mut VecDeque<Wait>, id: u32) -> Option<&mut Wait> {
+    let at = place(many, id)?;
+    many.get_mut(at)
+}
+
+#[inline(never)]
+fn remove_of_many(many: &mut VecDeque<Wait>, id: u32) -> Option<Wait> {
+    let at = place(many, id)?;
+    if at + 1 == many.len() {
+        many.pop_back()
+    } else {
+        many.remove(at)
+    }
 }
 
 impl Waits {
@@ -105,14 +123,7 @@ impl Waits {
                 List::None | List::Many(_) => None, // it was one
             },
             List::None | List::One(_) => None,
-            List::Many(many) => {
-                let at = place(many, id)?;
-                if at + 1 == many.len() {
-                    many.pop_back()
-                } else {
-                    many.remove(at)
-                }
-            }
+            List::Many(many) => remove_of_many(many, id),
         }
     }
 
@@ -133,7 +144,7 @@ impl Waits {
     fn get(&self, id: u32) -> Option<&Wait> {
         match &self.list {
             List::One(wait) => (wait.id == id).then_some(wait),
-            List::Many(many) => many.get(place(many, id)?),
+            List::Many(many) => get_of_many(many, id),
             List::None => None,
         }
     }
@@ -142,10 +153,7 @@ impl Waits {
     fn get_mut(&mut self, id: u32) -> Option<&mut Wait> {
         match &mut self.list {
             List::One(wait) => (wait.id == id).then_some(wait),
-            List::Many(many) => {
-                let at = place(many, id)?;
-                many.get_mut(at)
-            }
+            List::Many(many) => get_of_many_mut(many, id),
             List::None => None,
         }
     }
