@@ -117,6 +117,16 @@ impl Core {
         self.phase.get() == Phase::Closed
     }
 
+    /// Whether something is ready and there is nothing else: no descriptor, no message and no timer. Then steps 1 to 3 of
+    /// an iteration come to nothing.
+    #[inline]
+    pub(crate) fn has_only_ready(&self) -> bool {
+        !self.ready.borrow().is_empty()
+            && !self.shared.mailbox.is_notified()
+            && self.io.borrow().is_none()
+            && self.timers.borrow().is_empty()
+    }
+
     /// Adds a timer; the caller knows that the loop is not closed, and perhaps what time it is.
     #[inline]
     pub(crate) fn add_timer(&self, now: Option<Nanos>, when: Nanos, job: RawJob) -> TimerKey {

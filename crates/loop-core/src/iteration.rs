@@ -48,7 +48,7 @@ impl EventLoop {
         self.begin();
         tracing::debug!(loop_id = self.id(), "event loop runs");
         loop {
-            let result = self.iterate(None);
+            let result = self.iterate(None, true);
             if self.core().stopping.replace(false) {
                 tracing::debug!(loop_id = self.id(), "event loop stops");
                 return Ok(());
@@ -77,7 +77,7 @@ impl EventLoop {
     pub fn run_once(&self, max_wait: Option<Duration>) -> Result<(), LoopError> {
         let _running = RunGuard::enter(self.core())?;
         self.begin();
-        self.iterate(max_wait)
+        self.iterate(max_wait, false)
     }
 
     /// Steps 1 and 2 alone: waits until something is ready, for at most `max_wait`.
@@ -128,7 +128,7 @@ impl EventLoop {
         let _running = RunGuard::enter(self.core())?;
         self.begin();
         let ready = self.core().ready.borrow().len();
-        self.run_ready();
+        self.run_ready(false);
         Ok(ready)
     }
 
@@ -164,11 +164,12 @@ impl EventLoop {
         }
     }
 
+    /// Runs one iteration; if `on`, and as many more as need no look at anything but the ready queue.
     #[inline]
-    fn iterate(&self, max_wait: Option<Duration>) -> Result<(), LoopError> {
+    fn iterate(&self, max_wait: Option<Duration>, on: bool) -> Result<(), LoopError> {
         let now = self.wait_for_events(max_wait)?; // 1, 2
         self.collect(now); // 3
-        self.run_ready(); // 4
+        self.run_ready(on); // 4
         Ok(())
     }
 
@@ -304,22 +305,31 @@ impl EventLoop {
     }
 
     /// 4. Run exactly as many ready callbacks as stand there now. The only place where callbacks are called.
-    fn run_ready(&self) {
+    ///
+    /// If `on`, the next iteration follows at once as long as its steps 1 to 3 would find nothing.
+    fn run_ready(&self, on: bool) {
         let core = self.core();
-        let mut left = core.ready.borrow().len();
+        let mut left = core.ready.borrow_mut().begin_batch();
         while left > 0 {
-            // One landing place for the whole batch: what a callback costs is what it does.
+            // One landing place for all of them: what a callback costs is what it does.
             let result = catch_unwind(AssertUnwindSafe(|| {
-                if core.debug.get() {
-                    self.run_slowly(&mut left);
-                }
-                while left > 0 {
-                    left -= 1;
-                    let job = core.ready.borrow_mut().pop();
-                    if let Some(job) = job {
-                        core.present.begin(&job);
-                        job.run(self);
+                loop {
+                    if core.debug.get() {
+                        self.run_slowly(&mut left);
                     }
+                    while left > 0 {
+                        left -= 1;
+                        let job = core.ready.borrow_mut().pop();
+                        if let Some(job) = job {
+                            core.present.begin(&job);
+                            job.run(self);
+                        }
+                    }
+                    if !on || core.stopping.get() || !core.has_only_ready() {
+                        return;
+                    }
+                    core.looked_at.set(NOT_LOOKED);
+                    left = core.ready.borrow_mut().begin_batch();
                 }
             }));
             if let Err(panic) = result {

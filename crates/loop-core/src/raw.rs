@@ -64,11 +64,15 @@ impl<F: FnOnce() + 'static> Job for Call<F> {
     }
 }
 
-type Words = MaybeUninit<[usize; 2]>;
+/// A pointer, if it is one, keeps what makes it one.
+type Word = MaybeUninit<*const ()>;
+
+type Words = [Word; 2];
 
 struct VTable {
-    run: unsafe fn(*mut Words, &EventLoop),
-    drop: unsafe fn(*mut Words),
+    /// Takes the words one by one, as `drop` does: so they stay in registers.
+    run: unsafe fn(Word, Word, &EventLoop),
+    drop: unsafe fn(Word, Word),
     describe: unsafe fn(*const Words, &mut fmt::Formatter<'_>) -> fmt::Result,
     name: fn() -> &'static str,
 }
@@ -94,9 +98,9 @@ struct Boxed<J>(PhantomData<J>);
 impl<J: Job> Inline<J> {
     const VTABLE: VTable = VTable {
         // SAFETY: (all three) the caller keeps RawJob's invariant: the words hold a live J, inline.
-        run: |words, event_loop| unsafe { words.cast::<J>().read() }.run(event_loop),
+        run: |a, b, event_loop| unsafe { [a, b].as_ptr().cast::<J>().read() }.run(event_loop),
         // SAFETY: as above.
-        drop: |words| unsafe { words.cast::<J>().drop_in_place() },
+        drop: |a, b| drop(unsafe { [a, b].as_ptr().cast::<J>().read() }),
         // SAFETY: as above.
         describe: |words, f| unsafe { &*words.cast::<J>() }.describe(f),
         name: J::name,
@@ -106,9 +110,9 @@ impl<J: Job> Inline<J> {
 impl<J: Job> Boxed<J> {
     const VTABLE: VTable = VTable {
         // SAFETY: (all three) the caller keeps RawJob's invariant: the first word is a live Box<J>.
-        run: |words, event_loop| unsafe { words.cast::<Box<J>>().read() }.run(event_loop),
+        run: |a, b, event_loop| unsafe { [a, b].as_ptr().cast::<Box<J>>().read() }.run(event_loop),
         // SAFETY: as above.
-        drop: |words| unsafe { words.cast::<Box<J>>().drop_in_place() },
+        drop: |a, b| drop(unsafe { [a, b].as_ptr().cast::<Box<J>>().read() }),
         // SAFETY: as above.
         describe: |words, f| unsafe { &**words.cast::<Box<J>>() }.describe(f),
         name: J::name,
@@ -121,7 +125,7 @@ impl RawJob {
         if const { !fits::<J>() } {
             return RawJob::from_box(Box::new(job));
         }
-        let mut words = Words::uninit();
+        let mut words = [Word::uninit(); 2];
         // SAFETY: `fits` checked size and alignment; the words are ours and hold nothing yet.
         unsafe { words.as_mut_ptr().cast::<J>().write(job) };
         RawJob {
@@ -133,7 +137,7 @@ impl RawJob {
 
     #[inline]
     fn from_box<J: Job>(job: Box<J>) -> RawJob {
-        let mut words = Words::uninit();
+        let mut words = [Word::uninit(); 2];
         // SAFETY: a Box of a sized type is one word, aligned as one; the words are ours and hold nothing yet.
         unsafe { words.as_mut_ptr().cast::<Box<J>>().write(job) };
         RawJob {
@@ -160,16 +164,17 @@ impl RawJob {
 
     #[inline]
     pub(crate) fn run(self, event_loop: &EventLoop) {
-        let mut this = ManuallyDrop::new(self);
+        let this = ManuallyDrop::new(self);
         // SAFETY: the value is live (invariant); ManuallyDrop keeps it from being dropped again.
-        unsafe { (this.vtable.run)(ptr::from_mut(&mut this.words), event_loop) }
+        unsafe { (this.vtable.run)(this.words[0], this.words[1], event_loop) }
     }
 }
 
 impl Drop for RawJob {
+    #[inline(always)]
     fn drop(&mut self) {
         // SAFETY: the value is live (invariant), and nothing uses it after this.
-        unsafe { (self.vtable.drop)(ptr::from_mut(&mut self.words)) }
+        unsafe { (self.vtable.drop)(self.words[0], self.words[1]) }
     }
 }
 

@@ -59,16 +59,20 @@ impl ReadyQueue {
         }
     }
 
+    /// Says how many jobs stand here now, of which the next step 4 consists.
+    #[inline]
+    pub(crate) fn begin_batch(&mut self) -> usize {
+        if !self.remote.is_empty() {
+            let head = self.head;
+            self.remote.retain(|range| range.end > head);
+        }
+        self.jobs.len()
+    }
+
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<RawJob> {
         let job = self.jobs.pop_front()?;
         self.head += 1;
-        // One range at most ends here: they do not overlap, and none is empty.
-        if let Some(range) = self.remote.front()
-            && range.end <= self.head
-        {
-            self.remote.pop_front();
-        }
         Some(job)
     }
 

@@ -8,6 +8,7 @@ use loop_core::{EventLoop, ExceptionContext, Job};
 
 use crate::cell::{AnyFuture, TaskRef};
 use crate::quiet::quietly;
+use crate::seldom::Hollow;
 use crate::step;
 
 /// Somebody who waits for many futures and tells them apart by a number: a gather, a group.
@@ -71,7 +72,23 @@ enum List {
     Many(Box<Vec<(u32, Callback)>>),
 }
 
+impl Hollow for Callbacks {
+    #[inline(always)]
+    fn is_hollow(&mut self) -> bool {
+        matches!(self.list, List::None)
+    }
+}
+
 impl Callbacks {
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        match &self.list {
+            List::None => true,
+            List::One(_) => false,
+            List::Many(many) => many.is_empty(),
+        }
+    }
+
     #[inline]
     pub(crate) fn add(&mut self, callback: Callback) -> u32 {
         let id = self.next;
@@ -153,6 +170,7 @@ impl Callbacks {
         }
     }
 
+    #[inline]
     pub(crate) fn last(&self) -> Option<&Callback> {
         match &self.list {
             List::None => None,
@@ -201,7 +219,6 @@ impl IntoIterator for Callbacks {
 }
 
 /// Schedules every callback of a settled future, oldest first.
-#[inline]
 pub(crate) fn schedule_all(future: &AnyFuture) {
     let mut callbacks = future.header().callbacks.borrow_mut();
     match &callbacks.list {

@@ -33,6 +33,7 @@ use crate::callbacks::Callbacks;
 use crate::error::TaskError;
 use crate::outcome::{Errors, Outcome, report_unretrieved};
 use crate::recycle;
+use crate::seldom::Seldom;
 use crate::state::State;
 use crate::task_core::{Flags, TaskCore};
 use crate::vtable::{self, Functions, Kind, TaskFunctions, VTable};
@@ -42,7 +43,7 @@ pub(crate) struct Header {
     refs: StdCell<u32>,
     vtable: &'static VTable,
     pub(crate) owner: LoopRef,
-    pub(crate) callbacks: RefCell<Callbacks>,
+    pub(crate) callbacks: Seldom<RefCell<Callbacks>>,
     /// The place in the program that made it.
     pub(crate) place: &'static Location<'static>,
     pub(crate) state: StdCell<State>,
@@ -50,12 +51,17 @@ pub(crate) struct Header {
 
 impl Header {
     #[inline(always)]
-    fn new(owner: LoopRef, vtable: &'static VTable, place: &'static Location<'static>) -> Header {
+    fn new(
+        refs: u32,
+        owner: LoopRef,
+        vtable: &'static VTable,
+        place: &'static Location<'static>,
+    ) -> Header {
         Header {
-            refs: StdCell::new(1),
+            refs: StdCell::new(refs),
             vtable,
             owner,
-            callbacks: RefCell::default(),
+            callbacks: Seldom::default(),
             place,
             state: StdCell::new(State::default()),
         }
@@ -205,19 +211,13 @@ impl AnyFuture {
         unsafe { (self.header().vtable.failure)(self.0) }
     }
 
-    fn last(&mut self) {
-        let state = self.header().state.get();
-        if state.is_unretrieved_failure() {
-            // The handler may look at it: it lives until that is over.
-            self.header().refs.set(1);
-            report_unretrieved(self);
-            self.header().refs.set(0);
-        }
-        if let Some(task) = self.as_task() {
-            task.drop_future();
-        }
-        // SAFETY: this was the last reference.
-        unsafe { (self.header().vtable.destroy)(self.0) }
+    /// Reports a failure that nobody has looked at when the last reference goes.
+    #[cold]
+    pub(crate) fn report_last(&self) {
+        // The handler may look at it: it lives until that is over.
+        self.header().refs.set(1);
+        report_unretrieved(self);
+        self.header().refs.set(0);
     }
 }
 
@@ -239,7 +239,8 @@ impl Drop for AnyFuture {
         let refs = self.header().refs.get() - 1;
         self.header().refs.set(refs);
         if refs == 0 {
-            self.last();
+            // SAFETY: this was the last reference; the vtable is the cell's own.
+            unsafe { (self.header().vtable.destroy)(self) }
         }
     }
 }
@@ -343,7 +344,7 @@ impl<T: 'static> Typed<T> {
         let cell = block.as_ptr();
         // SAFETY: the place is for such a cell, and not filled yet.
         unsafe {
-            (&raw mut (*cell).header).write(Header::new(owner, vtable, place));
+            (&raw mut (*cell).header).write(Header::new(1, owner, vtable, place));
             (&raw mut (*cell).body).write(Body::new(None));
             (&raw mut (*cell).kind).write(kind);
         }
@@ -352,7 +353,8 @@ impl<T: 'static> Typed<T> {
         Typed { any, outcome }
     }
 
-    #[inline]
+    /// Makes a task, and two references to it.
+    #[inline(always)]
     pub(crate) fn new_task<F: Future<Output = T> + 'static>(
         owner: LoopRef,
         key: WakeKey,
@@ -360,20 +362,22 @@ impl<T: 'static> Typed<T> {
         future: F,
         errors: Option<Errors<T>>,
         place: &'static Location<'static>,
-    ) -> Self {
+    ) -> (TaskRef, Self) {
         let vtable = const { &TaskFunctions::<F>::TASK };
         let block = recycle::take::<TaskCell<F>>();
         let cell = block.as_ptr();
         // SAFETY: the place is for such a cell, and not filled yet.
         unsafe {
-            (&raw mut (*cell).header).write(Header::new(owner, vtable, place));
+            (&raw mut (*cell).header).write(Header::new(2, owner, vtable, place));
             (&raw mut (*cell).core).write(TaskCore::new(key, serial));
             (&raw mut (*cell).body).write(Body::new(errors));
             (&raw mut (*cell).future).write(UnsafeCell::new(ManuallyDrop::new(future)));
         }
+        // As many as the header counts.
+        let task = TaskRef(AnyFuture(block.cast()));
         let any = AnyFuture(block.cast());
         let outcome = PhantomData;
-        Typed { any, outcome }
+        (task, Typed { any, outcome })
     }
 }
 

@@ -46,16 +46,14 @@ impl Context {
     /// # Examples
     /// See [`Context`].
     #[must_use]
-    #[inline]
     pub fn current() -> Context {
-        match current::with_current(|task| task.core().is_plain()) {
-            Some(true) => Context::default(),
-            _ => Context::of_here(),
-        }
+        with(|context| context.clone())
     }
 
-    fn of_here() -> Context {
-        with(|context| context.clone())
+    /// Whether the context of the running task is empty, as far as can be told without looking.
+    #[inline]
+    pub(crate) fn is_plain() -> bool {
+        current::with_current(|task| task.core().is_plain()) == Some(true)
     }
 
     #[inline]

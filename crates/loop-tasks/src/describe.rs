@@ -53,7 +53,7 @@ pub(crate) fn describe(
     }
     if !state.has(State::SETTLED)
         && let Ok(callbacks) = header.callbacks.try_borrow()
-        && callbacks.len() > 0
+        && !callbacks.is_empty()
     {
         write!(f, " cb=[{}]", callbacks.len())?;
     }

@@ -257,6 +257,7 @@ impl<T: 'static> LoopFuture<T> {
     }
 
     /// Settles it, whatever its kind.
+    #[inline]
     pub(crate) fn finish(&self, outcome: Result<T, TaskError>, bits: State) {
         *self.0.outcome().borrow_mut() = Outcome::Done(outcome);
         table::settle(self.any(), bits);
@@ -381,13 +382,21 @@ impl AnyFuture {
         CallbackToken(self.header().callbacks.borrow_mut().add(callback))
     }
 
-    /// Whether the last callback that was added tells this one.
-    pub(crate) fn tells_last<L: Listener>(&self, listener: &L) -> bool {
-        let callbacks = self.header().callbacks.borrow();
-        let this = std::ptr::from_ref(listener).cast::<()>();
-        matches!(callbacks.last(), Some(Callback::Tell(last, _)) if Rc::as_ptr(last).cast::<()>() == this)
+    /// Adds what tells a listener that this future is settled, unless that is the last callback that was added.
+    #[inline]
+    pub(crate) fn listen_once<L: Listener>(&self, listener: &Rc<L>) -> Option<CallbackToken> {
+        let mut callbacks = self.header().callbacks.borrow_mut();
+        let this = Rc::as_ptr(listener).cast::<()>();
+        match callbacks.last() {
+            Some(Callback::Tell(last, _)) if Rc::as_ptr(last).cast::<()>() == this => None,
+            _ => {
+                let listener = Rc::clone(listener) as Rc<dyn Listener>;
+                Some(CallbackToken(callbacks.add(Callback::Tell(listener, 0))))
+            }
+        }
     }
 
+    #[inline]
     pub(crate) fn unlisten(&self, token: CallbackToken) -> bool {
         if self.is_settled() {
             return false; // Its callbacks are scheduled.

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use crate::callbacks::Callback;
-use crate::cancel::{self, Cancelled};
+use crate::cancel;
 use crate::cell::{AnyFuture, TaskRef};
 use crate::current;
 use crate::ensure::Share;
@@ -215,17 +215,28 @@ impl<T: 'static> Join<T> {
     }
 }
 
+impl<T: 'static> Join<T> {
+    /// As `poll`, where there is something to wait for, or was.
+    #[inline(never)]
+    fn poll_tie(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, TaskError>> {
+        match self.tie.poll(self.future.any(), cx) {
+            Poll::Pending | Poll::Ready(Ended::Interrupted) => Poll::Pending,
+            Poll::Ready(Ended::Refused(error)) => Poll::Ready(Err(error)),
+            Poll::Ready(Ended::Settled) => Poll::Ready(self.future.extract(self.share)),
+        }
+    }
+}
+
 impl<T: 'static> Future for Join<T> {
     type Output = Result<T, TaskError>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        match this.tie.poll(this.future.any(), cx) {
-            Poll::Pending | Poll::Ready(Ended::Interrupted) => Poll::Pending,
-            Poll::Ready(Ended::Refused(error)) => Poll::Ready(Err(error)),
-            Poll::Ready(Ended::Settled) => Poll::Ready(this.future.extract(this.share)),
+        if matches!(this.tie, Tie::None) && this.future.any().is_settled() {
+            return Poll::Ready(this.future.extract(this.share));
         }
+        this.poll_tie(cx)
     }
 }
 
@@ -246,26 +257,13 @@ impl<T: 'static> fmt::Debug for Join<T> {
 
 impl<T> LoopFuture<T> {
     /// The outcome of a settled future, moved out or shared.
+    #[inline]
     pub(crate) fn extract(&self, share: Option<Share<T>>) -> Result<T, TaskError> {
         self.mark_retrieved();
         let outcome = self.typed().outcome();
         if let Some(share) = share {
-            return match &*outcome.borrow() {
-                Outcome::Done(Ok(value)) => Ok(share(value)),
-                Outcome::Done(Err(error)) => Err(error.clone()),
-                Outcome::Taken => Err(TaskError::Taken),
-                Outcome::Pending => Err(TaskError::Cancelled(Cancelled::new())),
-            };
+            return outcome.borrow().share(share);
         }
-        let mut outcome = outcome.borrow_mut();
-        match &*outcome {
-            Outcome::Done(Ok(_)) => match std::mem::replace(&mut *outcome, Outcome::Taken) {
-                Outcome::Done(Ok(value)) => Ok(value),
-                _ => unreachable!("matched in the line above"),
-            },
-            Outcome::Done(Err(error)) => Err(error.clone()),
-            Outcome::Taken => Err(TaskError::Taken),
-            Outcome::Pending => Err(TaskError::Cancelled(Cancelled::new())),
-        }
+        Outcome::take(outcome)
     }
 }

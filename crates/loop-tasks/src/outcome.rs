@@ -1,10 +1,13 @@
 //! What a future came to, and what is said of a failure that nobody looked at.
 
+use std::cell::RefCell;
 use std::fmt;
 
 use loop_core::ExceptionContext;
 
+use crate::cancel::Cancelled;
 use crate::cell::AnyFuture;
+use crate::ensure::Share;
 use crate::error::TaskError;
 use crate::quiet::quietly;
 
@@ -14,6 +17,38 @@ pub(crate) enum Outcome<T> {
     Done(Result<T, TaskError>),
     /// An owning await moved the value out.
     Taken,
+}
+
+impl<T> Outcome<T> {
+    /// Moves the value of a settled future out.
+    #[inline]
+    pub(crate) fn take(this: &RefCell<Outcome<T>>) -> Result<T, TaskError> {
+        match this.replace(Outcome::Taken) {
+            Outcome::Done(Ok(value)) => Ok(value),
+            other => other.put_back(this),
+        }
+    }
+
+    #[cold]
+    fn put_back(self, this: &RefCell<Outcome<T>>) -> Result<T, TaskError> {
+        let error = match &self {
+            Outcome::Done(Err(error)) => error.clone(),
+            Outcome::Done(Ok(_)) | Outcome::Taken => TaskError::Taken,
+            Outcome::Pending => TaskError::Cancelled(Cancelled::new()),
+        };
+        this.replace(self);
+        Err(error)
+    }
+
+    /// Shares the value of a settled future.
+    pub(crate) fn share(&self, share: Share<T>) -> Result<T, TaskError> {
+        match self {
+            Outcome::Done(Ok(value)) => Ok(share(value)),
+            Outcome::Done(Err(error)) => Err(error.clone()),
+            Outcome::Taken => Err(TaskError::Taken),
+            Outcome::Pending => Err(TaskError::Cancelled(Cancelled::new())),
+        }
+    }
 }
 
 /// How to tell an output that is an error, where the output is a `Result`.

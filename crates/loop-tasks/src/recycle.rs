@@ -7,7 +7,7 @@
 #![expect(unsafe_code, reason = "memory is kept without the type that it had")]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::ptr::NonNull;
 
 /// The step from one class of sizes to the next, in bytes.
@@ -22,21 +22,66 @@ const MOST: usize = 16 * 1024;
 /// The alignment of every kept block.
 const ALIGN: usize = 16;
 
-/// Invariant: every pointer in `blocks[class]` is a block from `alloc` with `layout(class)` that nobody uses.
-struct Kept {
-    blocks: [Vec<NonNull<u8>>; CLASSES],
+/// A block that nobody uses: the next of its class is named in it.
+struct Block {
+    next: Option<NonNull<Block>>,
 }
 
+/// The blocks of one class.
+///
+/// Invariant: `first` and every `next` is a block from `alloc` with the layout of the class, of which only the list knows.
+struct List {
+    first: Cell<Option<NonNull<Block>>>,
+    len: Cell<usize>,
+}
+
+impl List {
+    const fn new() -> List {
+        List {
+            first: Cell::new(None),
+            len: Cell::new(0),
+        }
+    }
+
+    #[inline(always)]
+    fn take(&self) -> Option<NonNull<Block>> {
+        let block = self.first.get()?;
+        // SAFETY: the invariant; a block in a list is a `Block`.
+        self.first.set(unsafe { block.read() }.next);
+        self.len.set(self.len.get() - 1);
+        Some(block)
+    }
+
+    /// `false`: there is no room.
+    ///
+    /// # Safety
+    /// The block is one of this class, and nobody uses it.
+    #[inline(always)]
+    unsafe fn give(&self, block: NonNull<Block>) -> bool {
+        let len = self.len.get();
+        if len >= MOST {
+            return false;
+        }
+        let next = self.first.replace(Some(block));
+        self.len.set(len + 1);
+        // SAFETY: the caller's promise; the smallest block has room for a pointer, and each is aligned for one.
+        unsafe { block.write(Block { next }) }
+        true
+    }
+}
+
+struct Kept([List; CLASSES]);
+
 thread_local! {
-    static KEPT: RefCell<Kept> = const { RefCell::new(Kept { blocks: [const { Vec::new() }; CLASSES] }) };
+    static KEPT: Kept = const { Kept([const { List::new() }; CLASSES]) };
 }
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        for (class, blocks) in self.blocks.iter_mut().enumerate() {
-            for block in blocks.drain(..) {
-                // SAFETY: the invariant of Kept.
-                unsafe { dealloc(block.as_ptr(), class_layout(class)) }
+        for (class, list) in self.0.iter().enumerate() {
+            while let Some(block) = list.take() {
+                // SAFETY: the invariant of the list.
+                unsafe { dealloc(block.as_ptr().cast(), class_layout(class)) }
             }
         }
     }
@@ -59,17 +104,14 @@ const fn class_of(layout: Layout) -> Option<usize> {
 }
 
 /// Memory for a `T`, not initialized.
-#[inline]
+#[inline(always)]
 pub(crate) fn take<T>() -> NonNull<T> {
     let layout = const { Layout::new::<T>() };
     let layout = match const { class_of(Layout::new::<T>()) } {
         None => layout,
         Some(class) => {
-            let kept = KEPT
-                .try_with(|kept| kept.borrow_mut().blocks[class].pop())
-                .ok()
-                .flatten();
-            if let Some(block) = kept {
+            let kept = KEPT.try_with(|kept| kept.0[class].take());
+            if let Ok(Some(block)) = kept {
                 return block.cast();
             }
             const { class_layout_of(Layout::new::<T>()) }
@@ -92,17 +134,11 @@ const fn class_layout_of(layout: Layout) -> Layout {
 ///
 /// # Safety
 /// `block` came from [`take`] with the same `T`, what was in it has been dropped, and nobody uses it any more.
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn give<T>(block: NonNull<T>) {
     if let Some(class) = const { class_of(Layout::new::<T>()) } {
-        let kept = KEPT.try_with(|kept| {
-            let blocks = &mut kept.borrow_mut().blocks[class];
-            let room = blocks.len() < MOST;
-            if room {
-                blocks.push(block.cast());
-            }
-            room
-        });
+        // SAFETY: the caller's promise.
+        let kept = KEPT.try_with(|kept| unsafe { kept.0[class].give(block.cast()) });
         if kept == Ok(true) {
             return;
         }

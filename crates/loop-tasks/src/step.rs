@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 
@@ -93,7 +94,8 @@ fn interrupted_step(task: &TaskRef) {
 #[inline]
 fn poll(task: &TaskRef) {
     let core = task.core();
-    let waker = task.header().owner.waker(core.key);
+    // The drop of a waker that is a number does nothing.
+    let waker = ManuallyDrop::new(task.header().owner.waker(core.key));
     match task.poll(&mut Context::from_waker(&waker)) {
         Poll::Pending if core.has(Flags::INTERRUPT) => finish_cancelled(task),
         Poll::Pending => {}

@@ -15,13 +15,14 @@ use crate::context::Context;
 use crate::error::TaskError;
 use crate::outcome::Errors;
 use crate::quiet::quietly;
+use crate::slots::Slots;
 use crate::state::State;
 use crate::step;
 
 /// The unfinished tasks of one loop, which are kept alive here: a task that nobody holds goes on.
 #[derive(Default)]
 pub(crate) struct Tasks {
-    slots: RefCell<Slab<TaskRef>>,
+    slots: RefCell<Slots>,
     /// How many tasks the loop has had.
     born: Cell<u64>,
     /// Unsettled gathers and shields: each is part of a cycle of references that only closing the loop breaks.
@@ -41,7 +42,7 @@ impl Tasks {
     ///
     /// # Panics
     /// If the loop is closed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn create<F: Future<Output: 'static> + 'static>(
         &self,
         owner: &LoopRef,
@@ -51,16 +52,14 @@ impl Tasks {
     ) -> Typed<F::Output> {
         let serial = self.born.get() + 1;
         self.born.set(serial);
-        let context = Context::current();
-        let slot = self.slots.borrow().vacant_key();
+        let mut slots = self.slots.borrow_mut();
         #[expect(clippy::cast_possible_truncation, reason = "a generation wraps around")]
-        let key = WakeKey::new(slot, serial as u32);
-        let typed = Typed::new_task(owner.clone(), key, serial, future, errors, place);
-        let task = typed.any().as_task().expect("it was made as one");
-        let kept = self.slots.borrow_mut().insert(task.clone());
-        debug_assert!(kept == slot, "nobody else was given the slot");
-        if !context.is_empty() {
-            task.core().set_context(context);
+        let key = WakeKey::new(slots.next(), serial as u32);
+        let (task, typed) = Typed::new_task(owner.clone(), key, serial, future, errors, place);
+        slots.insert(task);
+        drop(slots);
+        if !Context::is_plain() {
+            inherit_context(&typed);
         }
         typed
     }
@@ -68,7 +67,7 @@ impl Tasks {
     /// Forgets a task that is done.
     #[inline]
     pub(crate) fn remove(&self, key: WakeKey) {
-        let task = self.slots.borrow_mut().try_remove(key.slot());
+        let task = self.slots.borrow_mut().remove(key.slot());
         drop(task);
     }
 
@@ -81,12 +80,7 @@ impl Tasks {
 
     /// The unfinished tasks, oldest first.
     pub(crate) fn unfinished(&self) -> Vec<TaskRef> {
-        let mut tasks: Vec<TaskRef> = self
-            .slots
-            .borrow()
-            .iter()
-            .map(|(_, task)| task.clone())
-            .collect();
+        let mut tasks: Vec<TaskRef> = self.slots.borrow().iter().cloned().collect();
         tasks.sort_by_key(|task| task.core().serial);
         tasks
     }
@@ -185,6 +179,17 @@ impl Runtime for Tasks {
     }
 }
 
+/// A task begins with the values of context variables of whoever makes it.
+#[cold]
+fn inherit_context<T>(typed: &Typed<T>) {
+    let context = Context::current();
+    if let Some(task) = typed.any().as_task()
+        && !context.is_empty()
+    {
+        task.core().set_context(context);
+    }
+}
+
 /// Reports an unfinished task whose loop is closed, and drops what it holds.
 fn lose(task: &TaskRef) {
     let header = task.header();
@@ -227,7 +232,10 @@ pub(crate) fn settle(future: &AnyFuture, bits: State) {
         "a future is settled once"
     );
     header.state.set(header.state.get() | State::SETTLED | bits);
-    crate::callbacks::schedule_all(future);
+    let has_callbacks = !header.callbacks.borrow().is_empty();
+    if has_callbacks {
+        crate::callbacks::schedule_all(future);
+    }
 }
 
 /// Settles a future as cancelled.

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use loop_core::WakeKey;
 
 use crate::context::Context;
+use crate::seldom::Seldom;
 use crate::waits::Waits;
 
 /// What a task's step, its waits and its cancellation keep of it.
@@ -26,8 +27,8 @@ pub(crate) struct TaskCore {
     /// Requests that nobody has taken back: `cancelling()`.
     pub(crate) requests: Cell<u32>,
     flags: Cell<Flags>,
-    pub(crate) waits: RefCell<Waits>,
-    rare: OnceCell<Box<Rare>>,
+    pub(crate) waits: Seldom<RefCell<Waits>>,
+    rare: Seldom<OnceCell<Box<Rare>>>,
 }
 
 /// What few tasks have.
@@ -84,8 +85,8 @@ impl TaskCore {
             key,
             requests: Cell::new(0),
             flags: Cell::new(Flags::FUTURE),
-            waits: RefCell::default(),
-            rare: OnceCell::new(),
+            waits: Seldom::default(),
+            rare: Seldom::default(),
         }
     }
 

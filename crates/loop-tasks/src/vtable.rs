@@ -19,8 +19,8 @@ use crate::recycle;
 use crate::task_core::Flags;
 
 pub(crate) struct VTable {
-    /// Drops the value in the cell and frees it.
-    pub(crate) destroy: unsafe fn(NonNull<Header>),
+    /// What the last reference does when it goes.
+    pub(crate) destroy: unsafe fn(&AnyFuture),
     pub(crate) cancel: fn(&AnyFuture) -> bool,
     pub(crate) disband: fn(&AnyFuture),
     /// Whether it has an outcome of its own, which nobody may set.
@@ -75,7 +75,7 @@ pub(crate) struct TaskFunctions<F>(PhantomData<F>);
 
 impl<F: Future<Output: 'static> + 'static> TaskFunctions<F> {
     pub(crate) const TASK: VTable = VTable {
-        destroy: destroy::<TaskCell<F>>,
+        destroy: destroy_task::<F>,
         cancel: |this| this.as_task().is_some_and(crate::cancel::request),
         disband: |_| {},
         settles_itself: true,
@@ -103,12 +103,17 @@ pub(crate) unsafe fn body<'a, T>(header: NonNull<Header>) -> &'a Body<T> {
 }
 
 /// # Safety
-/// `header` must be the first field of a live `C`, which nobody uses afterwards.
-unsafe fn destroy<C>(header: NonNull<Header>) {
-    let cell = header.cast::<C>();
+/// `last` must be the last reference to a live `C`, which nobody uses afterwards.
+#[inline]
+unsafe fn destroy<C>(last: &AnyFuture) {
+    if last.header().state.get().is_unretrieved_failure() {
+        last.report_last();
+    }
+    let cell = last.pointer().cast::<C>();
     /// Gives the memory back, also when the drop of what was in it panics.
     struct Give<C>(NonNull<C>);
     impl<C> Drop for Give<C> {
+        #[inline(always)]
         fn drop(&mut self) {
             // SAFETY: `recycle::take` gave it, its value is dropped (or being unwound from), and nobody uses it.
             unsafe { recycle::give(self.0) }
@@ -117,6 +122,15 @@ unsafe fn destroy<C>(header: NonNull<Header>) {
     let _give = Give(cell);
     // SAFETY: the caller gives the cell up.
     unsafe { cell.drop_in_place() }
+}
+
+/// # Safety
+/// `last` must be the last reference to a live `TaskCell<F>`, which nobody uses afterwards.
+unsafe fn destroy_task<F: Future<Output: 'static> + 'static>(last: &AnyFuture) {
+    // SAFETY: the caller's promise; nobody polls what nobody refers to.
+    unsafe { drop_future::<F>(last.pointer()) }
+    // SAFETY: the caller's promise.
+    unsafe { destroy::<TaskCell<F>>(last) }
 }
 
 fn cancel<T: 'static, K: Kind>(this: &AnyFuture) -> bool {

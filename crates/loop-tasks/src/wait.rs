@@ -176,17 +176,15 @@ impl<T: 'static, H: AsRef<LoopFuture<T>>> Listening<T, H> {
         // No code of anybody else's runs in here: whoever has this as its last callback was given before.
         for handle in handles {
             let future = any(&handle);
-            let first = if future.is_settled() {
-                settled.push(future.clone());
-                future.mark()
+            let token = if !future.is_settled() {
+                future.listen_once(&waiting)
             } else {
-                !future.tells_last(&*waiting)
-            };
-            if first {
+                settled.push(future.clone());
                 let listener = Rc::clone(&waiting) as Rc<dyn Listener>;
-                let token = future.listen(Callback::Tell(listener, 0));
-                members.push((handle, token));
-            }
+                let first = future.mark();
+                first.then(|| future.listen(Callback::Tell(listener, 0)))
+            };
+            members.extend(token.map(|token| (handle, token)));
         }
         settled.iter().for_each(AnyFuture::unmark);
         waiting.left.set(members.len());
@@ -199,7 +197,7 @@ impl<T: 'static, H: AsRef<LoopFuture<T>>> Listening<T, H> {
 
     /// Ends it, and says which of them are done.
     fn end(mut self) -> Waited<H> {
-        let (mut done, mut pending) = (Vec::new(), Vec::new());
+        let (mut done, mut pending) = (Vec::new(), Vec::with_capacity(self.members.len()));
         for (handle, token) in std::mem::take(&mut self.members) {
             if any(&handle).is_settled() {
                 done.push(handle);

@@ -3,6 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use crate::cell::AnyFuture;
+use crate::seldom::Hollow;
 
 /// The awaits in which a task is suspended: nearly always one.
 #[derive(Default)]
@@ -23,6 +24,13 @@ enum List {
         reason = "one word instead of four in every cell"
     )]
     Many(Box<VecDeque<Wait>>),
+}
+
+impl Hollow for Waits {
+    #[inline(always)]
+    fn is_hollow(&mut self) -> bool {
+        matches!(self.list, List::None)
+    }
 }
 
 /// One await: on a loop future, or at a gate.
