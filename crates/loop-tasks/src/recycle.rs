@@ -151,3 +151,62 @@ pub(crate) unsafe fn give<T>(block: NonNull<T>) {
         )
     }
 }
+
+/// The lists alone, which nothing else uses in a debug build.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A block of a class, which is to be given to a list of that.
+    fn block(class: usize) -> NonNull<Block> {
+        let layout = class_layout(class);
+        // SAFETY: no class is of size zero.
+        let block = unsafe { alloc(layout) };
+        NonNull::new(block.cast()).unwrap_or_else(|| handle_alloc_error(layout))
+    }
+
+    fn free(class: usize, block: NonNull<Block>) {
+        // SAFETY: these tests take every block from `block`, with its class.
+        unsafe { dealloc(block.as_ptr().cast(), class_layout(class)) }
+    }
+
+    #[test]
+    fn the_last_block_comes_first() {
+        for class in [0, 1, CLASSES - 1] {
+            let (list, blocks) = (List::new(), [block(class), block(class), block(class)]);
+            assert!(list.take().is_none());
+            for block in blocks {
+                // SAFETY: it is one of the class, and nobody uses it.
+                assert!(unsafe { list.give(block) });
+            }
+            for block in blocks.into_iter().rev() {
+                assert_eq!(list.take(), Some(block));
+                free(class, block);
+            }
+            assert!(list.take().is_none());
+        }
+    }
+
+    #[test]
+    fn a_full_list_takes_no_more() {
+        let kept = Kept([const { List::new() }; CLASSES]);
+        for _ in 0..MOST {
+            // SAFETY: as above.
+            assert!(unsafe { kept.0[1].give(block(1)) });
+        }
+        let one_more = block(1);
+        // SAFETY: as above.
+        assert!(!unsafe { kept.0[1].give(one_more) });
+        free(1, one_more);
+        drop(kept); // which frees the others: a sanitizer would see what is left
+    }
+
+    #[test]
+    fn a_class_has_room_for_its_sizes() {
+        for size in 1..=STEP * CLASSES - LACK {
+            let class = (size + LACK - 1) / STEP;
+            let room = class_layout(class).size();
+            assert!((size..size + STEP).contains(&room), "{size} in {room}");
+        }
+    }
+}
