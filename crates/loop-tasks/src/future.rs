@@ -259,7 +259,7 @@ impl<T: 'static> LoopFuture<T> {
     /// Settles it, whatever its kind.
     #[inline]
     pub(crate) fn finish(&self, outcome: Result<T, TaskError>, bits: State) {
-        *self.0.outcome().borrow_mut() = Outcome::Done(outcome);
+        Outcome::settle(self.0.outcome(), outcome);
         table::settle(self.any(), bits);
     }
 

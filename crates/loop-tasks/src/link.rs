@@ -43,7 +43,6 @@ pub(crate) enum Ended {
 }
 
 impl Tie {
-    #[inline]
     pub(crate) fn poll(&mut self, future: &AnyFuture, cx: &mut Context<'_>) -> Poll<Ended> {
         let state = future.header().state.get();
         if state.has(State::SETTLED) {
@@ -215,28 +214,21 @@ impl<T: 'static> Join<T> {
     }
 }
 
-impl<T: 'static> Join<T> {
-    /// As `poll`, where there is something to wait for, or was.
-    #[inline(never)]
-    fn poll_tie(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, TaskError>> {
-        match self.tie.poll(self.future.any(), cx) {
-            Poll::Pending | Poll::Ready(Ended::Interrupted) => Poll::Pending,
-            Poll::Ready(Ended::Refused(error)) => Poll::Ready(Err(error)),
-            Poll::Ready(Ended::Settled) => Poll::Ready(self.future.extract(self.share)),
-        }
-    }
-}
-
 impl<T: 'static> Future for Join<T> {
     type Output = Result<T, TaskError>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if matches!(this.tie, Tie::None) && this.future.any().is_settled() {
-            return Poll::Ready(this.future.extract(this.share));
+        let future = this.future.any();
+        if !matches!(this.tie, Tie::None) || !future.is_settled() {
+            match this.tie.poll(future, cx) {
+                Poll::Pending | Poll::Ready(Ended::Interrupted) => return Poll::Pending,
+                Poll::Ready(Ended::Refused(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ended::Settled) => {}
+            }
         }
-        this.poll_tie(cx)
+        Poll::Ready(this.future.extract(this.share))
     }
 }
 
@@ -257,7 +249,7 @@ impl<T: 'static> fmt::Debug for Join<T> {
 
 impl<T> LoopFuture<T> {
     /// The outcome of a settled future, moved out or shared.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn extract(&self, share: Option<Share<T>>) -> Result<T, TaskError> {
         self.mark_retrieved();
         let outcome = self.typed().outcome();

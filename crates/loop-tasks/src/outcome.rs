@@ -20,33 +20,52 @@ pub(crate) enum Outcome<T> {
 }
 
 impl<T> Outcome<T> {
-    /// Moves the value of a settled future out.
-    #[inline]
-    pub(crate) fn take(this: &RefCell<Outcome<T>>) -> Result<T, TaskError> {
-        match this.replace(Outcome::Taken) {
-            Outcome::Done(Ok(value)) => Ok(value),
-            other => other.put_back(this),
-        }
+    // In these two, what is there is looked at first. Then nothing of it is dropped or moved that does not have to be, and
+    // a value is written and read as what it is: a processor that reads two words at once waits for each one that has just
+    // been written by itself.
+
+    /// Gives a pending future its outcome.
+    #[inline(always)]
+    pub(crate) fn settle(this: &RefCell<Outcome<T>>, result: Result<T, TaskError>) {
+        let mut outcome = this.borrow_mut();
+        assert!(
+            matches!(*outcome, Outcome::Pending),
+            "a future is settled once"
+        );
+        *outcome = match result {
+            Ok(value) => Outcome::Done(Ok(value)),
+            Err(error) => Outcome::Done(Err(error)),
+        };
     }
 
-    #[cold]
-    fn put_back(self, this: &RefCell<Outcome<T>>) -> Result<T, TaskError> {
-        let error = match &self {
-            Outcome::Done(Err(error)) => error.clone(),
-            Outcome::Done(Ok(_)) | Outcome::Taken => TaskError::Taken,
-            Outcome::Pending => TaskError::Cancelled(Cancelled::new()),
-        };
-        this.replace(self);
-        Err(error)
+    /// Moves the value of a settled future out.
+    #[inline(always)]
+    pub(crate) fn take(this: &RefCell<Outcome<T>>) -> Result<T, TaskError> {
+        let mut outcome = this.borrow_mut();
+        if !matches!(*outcome, Outcome::Done(Ok(_))) {
+            return Err(outcome.error());
+        }
+        match std::mem::replace(&mut *outcome, Outcome::Taken) {
+            Outcome::Done(result) => result,
+            Outcome::Pending | Outcome::Taken => unreachable!("it is done"),
+        }
     }
 
     /// Shares the value of a settled future.
     pub(crate) fn share(&self, share: Share<T>) -> Result<T, TaskError> {
         match self {
             Outcome::Done(Ok(value)) => Ok(share(value)),
-            Outcome::Done(Err(error)) => Err(error.clone()),
-            Outcome::Taken => Err(TaskError::Taken),
-            Outcome::Pending => Err(TaskError::Cancelled(Cancelled::new())),
+            _ => Err(self.error()),
+        }
+    }
+
+    /// Why there is no value.
+    #[cold]
+    fn error(&self) -> TaskError {
+        match self {
+            Outcome::Done(Err(error)) => error.clone(),
+            Outcome::Done(Ok(_)) | Outcome::Taken => TaskError::Taken,
+            Outcome::Pending => TaskError::Cancelled(Cancelled::new()),
         }
     }
 }

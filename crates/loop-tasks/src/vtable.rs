@@ -196,8 +196,7 @@ unsafe fn poll<F: Future<Output: 'static> + 'static>(
     };
     let errors = cell.body.errors.get();
     let is_error = errors.is_some_and(|view| (view().is_error)(&output));
-    let pending = cell.body.outcome.replace(Outcome::Done(Ok(output)));
-    drop(pending);
+    Outcome::settle(&cell.body.outcome, Ok(output));
     // SAFETY: the caller's promise, and the poll is over.
     unsafe { drop_future::<F>(header) }
     Poll::Ready(is_error)
