@@ -36,8 +36,13 @@ fn leaves_nothing(test: impl FnOnce()) {
     let before = (descriptors(), children());
     test();
     let begin = Instant::now();
-    while (descriptors(), children()) != before {
+    loop {
         let after = (descriptors(), children());
+        // Fewer descriptors are none of the test's: the allocator of another thread may just have read a file of the
+        // system's.
+        if after.0 <= before.0 && after.1 == before.1 {
+            break;
+        }
         let waited = begin.elapsed();
         assert!(waited < Duration::from_secs(60), "{before:?} {after:?}");
         std::thread::yield_now();
