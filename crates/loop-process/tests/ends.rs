@@ -1,8 +1,9 @@
 //! What is left behind: nothing, wherever one stops.
 
+mod common;
+
 use std::cell::RefCell;
 use std::os::unix::process::ExitStatusExt;
-use std::process::Stdio;
 use std::rc::Rc;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -11,17 +12,10 @@ use loop_core::EventLoop;
 use loop_process::{CreateSubprocess, Process, create_subprocess_exec, create_subprocess_shell};
 use loop_tasks::{LoopExt, create_task, sleep, timeout, yield_now};
 
+use common::{piped, run};
+
 /// Descriptors and children are the process's: one test at a time.
 static ONE: Mutex<()> = Mutex::new(());
-
-/// Runs a coroutine on a loop of its own; a hang ends as a failure.
-fn run<T: 'static>(main: impl Future<Output = T> + 'static) -> T {
-    let event_loop = EventLoop::new().unwrap();
-    let result = event_loop.run_until_complete(timeout(Duration::from_secs(120), main));
-    let result = result.unwrap().expect("it hangs");
-    event_loop.close().unwrap();
-    result
-}
 
 /// What `test` leaves behind has to be nothing: no descriptor, no child, in whatever state. A thread that reaps may need
 /// a moment.
@@ -76,13 +70,6 @@ async fn until_gone(pid: u32) {
     while exists(pid) {
         sleep(Duration::from_millis(1)).await;
     }
-}
-
-fn piped(child: CreateSubprocess) -> CreateSubprocess {
-    child
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
 }
 
 fn sleeper() -> CreateSubprocess {

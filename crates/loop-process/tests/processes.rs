@@ -1,34 +1,20 @@
 //! Children that do their work: what goes in, what comes out, how they end.
 
+mod common;
+
 use std::cell::RefCell;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::rc::Rc;
-use std::time::Duration;
 
-use loop_core::{EventLoop, get_running_loop};
+use loop_core::get_running_loop;
 use loop_net::ReadError;
-use loop_process::{CreateSubprocess, create_subprocess_exec, create_subprocess_shell};
+use loop_process::{create_subprocess_exec, create_subprocess_shell};
 use loop_signal::Signal;
-use loop_tasks::{LoopExt, create_task, gather, timeout, yield_now};
+use loop_tasks::{create_task, gather, yield_now};
 
-/// Runs a coroutine on a loop of its own; a hang ends as a failure.
-fn run<T: 'static>(main: impl Future<Output = T> + 'static) -> T {
-    let event_loop = EventLoop::new().unwrap();
-    let result = event_loop.run_until_complete(timeout(Duration::from_secs(120), main));
-    let result = result.unwrap().expect("it hangs");
-    event_loop.close().unwrap();
-    result
-}
-
-/// With pipes for everything.
-fn piped(child: CreateSubprocess) -> CreateSubprocess {
-    child
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-}
+use common::{piped, run};
 
 #[test]
 fn a_megabyte_goes_through_cat() {

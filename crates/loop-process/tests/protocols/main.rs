@@ -1,5 +1,7 @@
 //! Protocols of children: which call comes when. The traces are those of CPython 3.13, call by call.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod python;
 
 use std::cell::{OnceCell, RefCell};
@@ -7,23 +9,15 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::rc::{Rc, Weak};
-use std::time::Duration;
 
 use loop_core::EventLoop;
 use loop_process::{
     CreateSubprocess, SubprocessProtocol, SubprocessTransport, create_subprocess_exec,
     create_subprocess_shell, subprocess_shell,
 };
-use loop_tasks::{LoopExt, timeout, yield_now};
+use loop_tasks::{LoopExt, yield_now};
 
-/// Runs a coroutine on a loop of its own; a hang ends as a failure.
-fn run<T: 'static>(main: impl Future<Output = T> + 'static) -> T {
-    let event_loop = EventLoop::new().unwrap();
-    let result = event_loop.run_until_complete(timeout(Duration::from_secs(120), main));
-    let result = result.unwrap().expect("it hangs");
-    event_loop.close().unwrap();
-    result
-}
+use common::run;
 
 type Then = fn(&SubprocessTransport);
 
