@@ -200,3 +200,54 @@ impl Drop for Leash {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use loop_core::EventLoop;
+    use loop_tasks::{create_task, yield_now};
+
+    use crate::create_subprocess_exec;
+
+    use super::*;
+
+    #[test]
+    fn a_forked_process_leaves_the_child_to_its_parent() {
+        use rustix::process::{Signal, WaitOptions, waitpid};
+        let event_loop = EventLoop::new().unwrap();
+        let child = process::Command::new("sleep").arg("600").spawn().unwrap();
+        let pid = Pid::from_child(&child);
+        let ours = Child {
+            owner: event_loop.loop_ref(),
+            pid: child.id(),
+            unreaped: RefCell::new(Some(child)),
+            status: Cell::new(None),
+            waiters: RefCell::default(),
+        };
+        drop(Leash {
+            child: Rc::new(ours),
+            ended: None,
+            parent: process::id() + 1,
+        });
+        kill_process(pid, Signal::TERM).unwrap();
+        let (_, status) = waitpid(Some(pid), WaitOptions::empty()).unwrap().unwrap();
+        assert_eq!(status.terminating_signal(), Some(Signal::TERM.as_raw()));
+    }
+
+    #[test]
+    fn waits_that_were_cancelled_do_not_pile_up() {
+        let event_loop = EventLoop::new().unwrap();
+        let main = async {
+            let child = create_subprocess_exec("sleep").arg("600").await.unwrap();
+            for _ in 0..100 {
+                let handle = child.handle();
+                let waiting = create_task(async move { handle.wait().await });
+                yield_now().await;
+                waiting.cancel();
+                assert!(waiting.await.is_err());
+            }
+            assert!(child.handle().0.waiters.borrow().len() <= 1);
+        };
+        event_loop.run_until_complete(main).unwrap();
+        event_loop.close().unwrap(); // which kills it
+    }
+}

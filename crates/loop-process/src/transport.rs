@@ -114,6 +114,8 @@ struct State {
     pipes: OnceCell<[Option<Transport>; 3]>,
     /// How many pipes have not ended.
     open: Cell<usize>,
+    /// Whether the protocol was told that the child has ended, which comes after the child's status.
+    exited: Cell<bool>,
     closing: Cell<bool>,
     /// Let go at the end, since it mostly holds its transport.
     protocol: RefCell<Option<Rc<dyn SubprocessProtocol>>>,
@@ -155,6 +157,7 @@ impl CreateSubprocess {
             handle: handle.clone(),
             pipes: OnceCell::new(),
             open: Cell::new(0),
+            exited: Cell::new(false),
             closing: Cell::new(false),
             protocol: RefCell::new(Some(Rc::clone(&protocol) as _)),
         });
@@ -302,12 +305,13 @@ impl State {
 
     fn exited(&self) {
         self.call(SubprocessProtocol::process_exited);
+        self.exited.set(true);
         self.try_finish();
     }
 
     /// The end, when the child and all pipes have come to theirs.
     fn try_finish(&self) {
-        if self.open.get() == 0 && self.handle.returncode().is_some() {
+        if self.open.get() == 0 && self.exited.get() {
             self.call(SubprocessProtocol::connection_lost);
             self.forget();
         }

@@ -9,7 +9,9 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use loop_core::EventLoop;
-use loop_process::{CreateSubprocess, Process, create_subprocess_exec, create_subprocess_shell};
+use loop_process::{
+    CreateSubprocess, Process, SubprocessProtocol, create_subprocess_exec, create_subprocess_shell,
+};
 use loop_tasks::{LoopExt, create_task, sleep, timeout, yield_now};
 
 use common::{piped, run};
@@ -82,7 +84,7 @@ fn a_child_that_nobody_holds_goes_on_and_is_reaped() {
         run(async {
             let (reader, writer) = std::io::pipe().unwrap();
             let child = create_subprocess_shell("read line; exit 3").stdin(reader);
-            let child = child.await.unwrap();
+            let child = child.kill_on_drop(true).kill_on_drop(false).await.unwrap();
             let (pid, handle) = (child.pid(), child.handle());
             drop(child);
             for _ in 0..100 {
@@ -92,6 +94,23 @@ fn a_child_that_nobody_holds_goes_on_and_is_reaped() {
             drop(writer); // the end of what it reads
             assert_eq!(handle.wait().await.unwrap().code(), Some(3));
             assert!(!exists(pid));
+        });
+    });
+}
+
+#[test]
+fn one_that_was_reaped_is_watched_no_more() {
+    leaves_nothing(|| {
+        run(async {
+            let (reader, writer) = std::io::pipe().unwrap();
+            let child = create_subprocess_exec("cat").stdin(reader).await.unwrap();
+            let before = descriptors();
+            drop(writer);
+            child.wait().await.unwrap();
+            // Without that of the writer, and without that of the child's end.
+            while descriptors() > before - 2 {
+                yield_now().await;
+            }
         });
     });
 }
@@ -119,6 +138,28 @@ fn one_that_is_to_be_killed_is() {
         });
     });
 }
+
+#[test]
+fn one_whose_protocol_cannot_be_made_is_killed() {
+    leaves_nothing(|| {
+        run(async {
+            let before = children();
+            let making = create_task(async {
+                let made = sleeper().create(|| -> Deaf { panic!("no protocol") });
+                made.await.map(|_| ())
+            });
+            assert!(making.await.is_err());
+            while children() != before {
+                sleep(Duration::from_millis(1)).await;
+            }
+        });
+    });
+}
+
+/// A protocol that hears nothing.
+struct Deaf;
+
+impl SubprocessProtocol for Deaf {}
 
 #[test]
 fn a_wait_or_a_talk_that_is_cancelled_leaves_the_child_as_it_is() {

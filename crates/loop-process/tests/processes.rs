@@ -42,6 +42,24 @@ fn both_outputs_are_read_at_the_same_time() {
 }
 
 #[test]
+fn a_talk_is_had_once() {
+    run(async {
+        let mut child = piped(create_subprocess_shell("cat; echo err >&2"))
+            .await
+            .unwrap();
+        let first = child.communicate("out").await.unwrap();
+        assert_eq!(
+            (first.stdout, first.stderr),
+            (b"out".into(), b"err\n".into())
+        );
+        assert!(child.stdin.is_none() && child.stdout.is_none() && child.stderr.is_none());
+        let second = child.communicate("too late").await.unwrap();
+        assert_eq!(second.status, first.status);
+        assert!(second.stdout.is_empty() && second.stderr.is_empty());
+    });
+}
+
+#[test]
 fn a_child_that_does_not_read_is_no_error() {
     run(async {
         let mut child = create_subprocess_exec("true")
@@ -137,6 +155,20 @@ fn exit_codes_and_signals_are_told_apart() {
             assert_eq!(status.code(), None);
             assert_eq!(status.signal(), Some(signal.number()));
         }
+    });
+}
+
+#[test]
+fn a_signal_that_has_no_name_is_refused() {
+    run(async {
+        let child = create_subprocess_exec("sleep").arg("60").await.unwrap();
+        let real_time = Signal::new(40).unwrap();
+        let error = child.send_signal(real_time).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(error.to_string(), "signal 40 has no name");
+        child.terminate().unwrap();
+        let status = child.wait().await.unwrap();
+        assert_eq!(status.signal(), Some(Signal::TERM.number()));
     });
 }
 

@@ -141,6 +141,61 @@ fn a_child_may_end_before_its_pipes() {
 }
 
 #[test]
+fn a_pipe_is_lost_with_what_the_system_says() {
+    // It reads one line of two.
+    let child = create_subprocess_shell("read line").stdin(Stdio::piped());
+    let calls = trace(child, "made", |t| {
+        say(t, &[&b"one\n"[..], &[7; 1_000_000]].concat())
+    });
+    let broken = "pipe lost 0 Some(BrokenPipe)".to_owned();
+    assert!(calls.contains(&broken), "{calls:?}");
+}
+
+/// A child that ends before the loop looks at it for the first time: then its pipe is lost after its status is known, and
+/// before anybody has been told.
+#[test]
+fn a_child_that_ends_at_once_has_exited_before_it_is_lost() {
+    let until_it_has_ended = || {
+        let zombie = format!(" (printf) Z {} ", std::process::id());
+        let has_ended = || {
+            let processes = std::fs::read_dir("/proc").unwrap().flatten();
+            processes
+                .filter_map(|process| std::fs::read_to_string(process.path().join("stat")).ok())
+                .any(|stat| stat.contains(&zombie))
+        };
+        while !has_ended() {
+            std::thread::yield_now();
+        }
+    };
+    run(async move {
+        let child = create_subprocess_exec("printf")
+            .arg("")
+            .stdin(Stdio::piped());
+        let made = child.create(|| {
+            until_it_has_ended();
+            Notes::new("", |_| ())
+        });
+        let (_, notes) = made.await.unwrap();
+        let mut calls = notes.until_lost().await;
+        calls[1..3].sort(); // either may be first
+        assert_eq!(calls, ["made", "exited 0", "pipe lost 0 None", "lost"]);
+    });
+}
+
+#[test]
+fn a_protocol_is_let_go_of_at_the_end() {
+    run(async {
+        let child = create_subprocess_exec("true").stdout(Stdio::piped());
+        let made = child.create(|| Notes::new("", |_| ())).await;
+        let (transport, notes) = made.unwrap();
+        notes.until_lost().await;
+        let weak = Rc::downgrade(&notes);
+        drop((transport, notes)); // which hold each other
+        assert!(weak.upgrade().is_none());
+    });
+}
+
+#[test]
 fn without_pipes_the_exit_is_the_end() {
     let child = create_subprocess_exec("sleep").arg("600");
     let calls = trace(child, "made", |t| t.kill().unwrap());
