@@ -15,6 +15,7 @@ pub(crate) mod job_error;
 mod link;
 mod manager;
 pub(crate) mod map;
+mod nothing;
 mod owed;
 mod pipe;
 pub(crate) mod pool;

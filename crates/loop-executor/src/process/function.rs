@@ -58,7 +58,7 @@ pub trait ProcessFn: Send + 'static {
 /// The arguments and the result must be `Serialize + DeserializeOwned + Send + 'static`. An argument
 /// or a result that is a `Vec<u8>` travels as the bytes that it is; within another type, bytes that
 /// are many want the `serde_bytes` crate. There is one nothing, as in JSON: `Some(())` and
-/// `Some(None)` arrive as `None`.
+/// `Some(None)` would arrive as `None`, and are refused ([`JobError::Encode`], [`JobError::EncodeResult`]).
 ///
 /// A function is an item, so it captures nothing. Generic and `async` functions cannot be declared.
 ///

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::frame;
+use super::nothing::Told;
 
 /// What this side of the pair speaks. Both sides are one executable, unless somebody replaced it
 /// while the pool was running.
@@ -86,7 +87,7 @@ pub(crate) fn encode<V: Serialize + ?Sized>(
     };
     // With the names of fields: without them, one that is skipped would move the others.
     let mut serializer = rmp_serde::Serializer::new(&mut payload).with_struct_map();
-    let written = value.serialize(&mut serializer);
+    let written = Told::new(value).serialize(&mut serializer);
     match (written, payload.wanted) {
         (Ok(()), _) => Ok(()),
         (Err(error), 0) => Err(EncodeError::Serde(error.to_string())),
