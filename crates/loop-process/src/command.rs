@@ -21,7 +21,7 @@ use crate::{Process, ProcessHandle};
 /// as the system takes to start a program, as it does in asyncio.
 ///
 /// # Errors
-/// What the system says, with the program's name before it: above all
+/// What the system says, with the program's name before it, and the folder's if it cannot run there: above all
 /// [`NotFound`](io::ErrorKind::NotFound). That no loop is running. A child that was started and cannot be watched is killed.
 ///
 /// # asyncio
@@ -262,6 +262,19 @@ impl CreateSubprocess {
         self
     }
 
+    /// Says what could not be run: the program, or in that folder.
+    fn explained(&self, error: &io::Error) -> io::Error {
+        let program = Path::new(self.command.get_program()).display();
+        // The system says the same of both. With the dot, this asks whether one may go there.
+        let folder = self.command.get_current_dir();
+        let folder = folder.filter(|folder| folder.join(".").metadata().is_err());
+        let text = match folder {
+            Some(folder) => format!("{program}: cannot run in {}: {error}", folder.display()),
+            None => format!("{program}: {error}"),
+        };
+        io::Error::new(error.kind(), text)
+    }
+
     /// Spawns it, once.
     pub(crate) fn spawn(&mut self) -> io::Result<Spawned> {
         let owner = get_running_loop().map_err(io::Error::other)?.loop_ref();
@@ -272,10 +285,8 @@ impl CreateSubprocess {
         } else {
             None
         };
-        let mut child = self.command.spawn().map_err(|error| {
-            let program = Path::new(self.command.get_program()).display();
-            io::Error::new(error.kind(), format!("{program}: {error}"))
-        })?;
+        let spawned = self.command.spawn();
+        let mut child = spawned.map_err(|error| self.explained(&error))?;
         // The command holds writing ends: the reader would see no end.
         if merged.is_some() {
             self.command.stdout(Stdio::null()).stderr(Stdio::null());

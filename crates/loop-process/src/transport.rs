@@ -169,13 +169,27 @@ impl CreateSubprocess {
         let hearing = Hearing(state);
         let ended = handle.0.when_ended();
         ended.add_done_callback(move |_| hearing.0.exited());
-        // The callback above comes first.
-        yield_now().await;
-        Ok((transport, protocol))
+        Ok((transport.begun().await, protocol))
     }
 }
 
 impl SubprocessTransport {
+    /// Waits until its protocol has heard of it. Whoever gives up meanwhile has nothing that could be closed, so it is
+    /// closed here.
+    async fn begun(self) -> SubprocessTransport {
+        struct Unclaimed(Option<SubprocessTransport>);
+        impl Drop for Unclaimed {
+            fn drop(&mut self) {
+                if let Some(transport) = &self.0 {
+                    transport.close();
+                }
+            }
+        }
+        let mut unclaimed = Unclaimed(Some(self));
+        yield_now().await;
+        unclaimed.0.take().expect("it is taken once")
+    }
+
     /// As [`pid`](ProcessHandle::pid).
     ///
     /// # asyncio

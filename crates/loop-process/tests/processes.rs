@@ -269,6 +269,21 @@ fn a_program_that_is_not_there_is_named() {
 }
 
 #[test]
+fn a_folder_that_is_not_there_is_named() {
+    run(async {
+        for folder in ["/no/such/folder", "/dev/null"] {
+            let error = create_subprocess_exec("true").current_dir(folder).await;
+            let text = error.unwrap_err().to_string();
+            let expected = format!("true: cannot run in {folder}: ");
+            assert!(text.starts_with(&expected), "{text}");
+        }
+        let error = create_subprocess_exec("/no/such/program").current_dir("/");
+        let text = error.await.unwrap_err().to_string();
+        assert!(text.starts_with("/no/such/program: No such"), "{text}");
+    });
+}
+
+#[test]
 fn without_a_loop_nothing_is_started() {
     let error = std::future::IntoFuture::into_future(create_subprocess_exec("true")).into_inner();
     assert!(

@@ -10,12 +10,12 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::rc::{Rc, Weak};
 
-use loop_core::EventLoop;
+use loop_core::{EventLoop, get_running_loop};
 use loop_process::{
     CreateSubprocess, SubprocessProtocol, SubprocessTransport, create_subprocess_exec,
-    create_subprocess_shell, subprocess_shell,
+    create_subprocess_shell, subprocess_exec, subprocess_shell,
 };
-use loop_tasks::{LoopExt, yield_now};
+use loop_tasks::{AnyTask, LoopExt, LoopFuture, TaskError, create_task, yield_now};
 
 use common::run;
 
@@ -219,6 +219,32 @@ fn a_transport_that_is_closed_kills_its_child() {
         ];
         assert_eq!(notes.until_lost().await, expected);
         transport.close(); // once more
+    });
+}
+
+#[test]
+fn a_transport_that_nobody_has_got_is_closed() {
+    struct Fickle(Rc<RefCell<Option<AnyTask>>>, LoopFuture<()>);
+    impl SubprocessProtocol for Fickle {
+        fn connection_made(&self, _: SubprocessTransport) {
+            let making = self.0.take().expect("it is made once");
+            assert!(making.cancel());
+        }
+        fn connection_lost(&self) {
+            self.1.set_result(()).expect("it is lost once");
+        }
+    }
+    run(async {
+        let making = Rc::new(RefCell::new(None));
+        let lost = get_running_loop().unwrap().create_future();
+        let fickle = Fickle(Rc::clone(&making), lost.clone());
+        let task = create_task(async {
+            let sleeper = subprocess_exec(|| fickle, "sleep", ["600"]).await;
+            sleeper.map(drop)
+        });
+        making.replace(Some(task.erase()));
+        assert!(matches!(task.await, Err(TaskError::Cancelled(_))));
+        lost.await.unwrap();
     });
 }
 
