@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use loop_core::Direction;
-use loop_tasks::yield_now;
 
+use crate::begun::begun;
 use crate::channel::Channel;
 use crate::protocol::AnyProtocol;
 use crate::{Address, BaseProtocol, Connection, PipeReader, PipeWriter, Protocol, Transport};
@@ -64,8 +64,7 @@ pub async fn connect_read_pipe<P: Protocol>(
     let channel = Channel::new(Rc::new(PipeReader::new(pipe)?), None)?;
     let protocol = Rc::new(protocol_factory());
     let transport = Transport::over(channel, AnyProtocol::Plain(Rc::clone(&protocol) as _));
-    yield_now().await;
-    Ok((transport, protocol))
+    Ok((begun(transport, Transport::close).await, protocol))
 }
 
 /// Gives a transport that writes into a pipe: see [`PipeWriter`] for what that may be.
@@ -113,8 +112,7 @@ pub async fn connect_write_pipe<P: BaseProtocol>(
     let channel = Channel::new(Rc::new(PipeWriter::new(pipe)?), None)?;
     let protocol = Rc::new(protocol_factory());
     let transport = Transport::over(channel, AnyProtocol::Base(Rc::clone(&protocol) as _));
-    yield_now().await;
-    Ok((transport, protocol))
+    Ok((begun(transport, Transport::close).await, protocol))
 }
 
 impl Connection for PipeReader {

@@ -4,8 +4,7 @@ use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
-use loop_tasks::yield_now;
-
+use crate::begun::begun;
 use crate::protocol::AnyProtocol;
 use crate::{
     OpenConnection, Protocol, Server, StartServer, StreamReader, StreamWriter, Transport,
@@ -121,8 +120,7 @@ async fn begin<P: Protocol>(
     let protocol = Rc::new(protocol);
     let channel = streams.1.into_channel();
     let transport = Transport::over(channel, AnyProtocol::Plain(Rc::clone(&protocol) as _));
-    yield_now().await;
-    Ok((transport, protocol))
+    Ok((begun(transport, Transport::close).await, protocol))
 }
 
 /// Listens, and makes a protocol for each connection; as [`start_server`] in everything else.

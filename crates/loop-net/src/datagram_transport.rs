@@ -10,8 +10,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use loop_core::{LoopRef, get_running_loop};
-use loop_tasks::yield_now;
 
+use crate::begun::begun;
 use crate::driver::drive;
 use crate::protocol::tell_quietly;
 use crate::{DatagramProtocol, UdpSocket};
@@ -146,8 +146,7 @@ pub async fn create_datagram_endpoint<P: DatagramProtocol>(
         ours.0.receive().await;
         drop(end);
     });
-    yield_now().await;
-    Ok((transport, protocol))
+    Ok((begun(transport, DatagramTransport::close).await, protocol))
 }
 
 impl DatagramTransport {

@@ -59,6 +59,7 @@
 mod address;
 mod async_fd;
 mod attempt;
+mod begun;
 mod channel;
 mod client_connected;
 mod connect;

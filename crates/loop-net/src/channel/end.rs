@@ -11,10 +11,7 @@ impl Channel {
         let Some(connection) = self.take() else {
             return;
         };
-        if error.is_none() {
-            connection.discard();
-        }
-        drop(connection);
+        let is_cut = error.is_some();
         if let Some(patience) = self.patience.take() {
             patience.cancel();
         }
@@ -39,6 +36,11 @@ impl Channel {
         for watcher in watchers {
             watcher.lost(told.as_ref());
         }
+        // Last, since it may be anybody's: if it panics, everybody has been told.
+        if !is_cut {
+            connection.discard();
+        }
+        drop(connection);
     }
 
     /// Lets go of everything without a word: the loop is closed.

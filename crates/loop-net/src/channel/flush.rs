@@ -2,8 +2,11 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
+
+use loop_core::panic_message;
 
 use super::{Channel, HIGH};
 use crate::Connection;
@@ -18,11 +21,10 @@ impl Channel {
         let at_once = self
             .connection()
             .is_some_and(|connection| connection.closes_at_once());
-        if at_once && self.waiting() == 0 && !self.flushing.get() {
-            // Nothing in there waits, so nobody is woken.
-            let polled = self.poll_flush(&mut Context::from_waker(Waker::noop()));
-            debug_assert!(polled.is_ready());
-        } else {
+        let now = at_once && self.waiting() == 0 && !self.flushing.get();
+        let mut nobody = Context::from_waker(Waker::noop());
+        // A socket is done with it; what is not goes on where somebody can be woken.
+        if !now || self.poll_flush(&mut nobody).is_pending() {
             self.flush();
         }
     }
@@ -37,6 +39,16 @@ impl Channel {
     }
 
     fn poll_flush(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let polled = catch_unwind(AssertUnwindSafe(|| self.poll_flush_unguarded(cx)));
+        polled.unwrap_or_else(|panic| {
+            // Nobody writes the rest: whoever waits for that is to hear why.
+            let text = format!("the connection panicked: {}", panic_message(&*panic));
+            self.lose(Some(io::Error::other(text)));
+            resume_unwind(panic)
+        })
+    }
+
+    fn poll_flush_unguarded(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let Some(connection) = self.connection() else {
                 break;

@@ -1,0 +1,102 @@
+//! Transports whose maker gives up before it has them: nobody else could close them.
+
+mod common;
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+
+use loop_net::{
+    BaseProtocol, DatagramProtocol, DatagramTransport, Protocol, Transport, connect_read_pipe,
+    connect_write_pipe, create_connection, create_datagram_endpoint, start_server,
+};
+use loop_tasks::{AnyTask, TaskError, create_task, yield_now};
+
+use common::run;
+
+/// Has whoever makes its transport give up when it hears of that.
+#[derive(Clone, Default)]
+struct Fickle {
+    making: Rc<RefCell<Option<AnyTask>>>,
+    is_lost: Rc<Cell<bool>>,
+}
+
+impl Fickle {
+    fn made(&self) {
+        let making = self.making.take().expect("it is made once");
+        assert!(making.cancel());
+    }
+}
+
+impl BaseProtocol for Fickle {
+    fn connection_made(&self, _: Transport) {
+        self.made();
+    }
+
+    fn connection_lost(&self, _: Option<&io::Error>) {
+        self.is_lost.set(true);
+    }
+}
+
+impl Protocol for Fickle {
+    fn data_received(&self, _: &[u8]) {}
+}
+
+impl DatagramProtocol for Fickle {
+    fn connection_made(&self, _: DatagramTransport) {
+        self.made();
+    }
+
+    fn datagram_received(&self, _: &[u8], _: std::net::SocketAddr) {}
+
+    fn connection_lost(&self, _: Option<&io::Error>) {
+        self.is_lost.set(true);
+    }
+}
+
+async fn is_closed<T: 'static>(make: impl AsyncFnOnce(Fickle) -> io::Result<T> + 'static) {
+    let fickle = Fickle::default();
+    let (ours, is_lost) = (Rc::clone(&fickle.making), Rc::clone(&fickle.is_lost));
+    let making = create_task(async move { make(fickle).await.map(drop) });
+    ours.replace(Some(making.erase()));
+    assert!(matches!(making.await, Err(TaskError::Cancelled(_))));
+    while !is_lost.get() {
+        yield_now().await;
+    }
+}
+
+#[test]
+fn a_pipe_that_nobody_has_got_is_closed() {
+    run(async {
+        let (reader, writer) = io::pipe().unwrap();
+        is_closed(async move |fickle| connect_read_pipe(|| fickle, reader).await).await;
+        let (reader, other_writer) = io::pipe().unwrap();
+        is_closed(async move |fickle| connect_write_pipe(|| fickle, other_writer).await).await;
+        drop((reader, writer)); // whose other ends have not ended
+    });
+}
+
+#[test]
+fn a_connection_that_nobody_has_got_is_closed() {
+    run(async {
+        let server = start_server(
+            async |mut reader, _| drop(reader.read(1).await),
+            "127.0.0.1",
+            0,
+        )
+        .await
+        .unwrap();
+        let port = server.sockets()[0].ip().expect("it has one").port();
+        is_closed(async move |fickle| create_connection(|| fickle, "127.0.0.1", port).await).await;
+        server.close();
+        server.wait_closed().await;
+    });
+}
+
+#[test]
+fn an_endpoint_that_nobody_has_got_is_closed() {
+    run(is_closed(async |fickle| {
+        let here = "127.0.0.1:0".parse().ok();
+        create_datagram_endpoint(|| fickle, here, None).await
+    }));
+}
