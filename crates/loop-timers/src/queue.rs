@@ -361,95 +361,20 @@ impl<T> TimerQueue<T> {
 }
 
 #[cfg(test)]
+mod memory;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     const HOUR: u64 = 3_600_000_000_000;
 
-    /// Inserts and cancels a million timers beside a thousand that stay, and checks what memory is left.
-    fn cancel_a_million(deadline_ns: impl Fn(u64) -> u64, now_ns: u64) {
-        let mut timers = TimerQueue::new();
-        timers.pop_due(now_ns);
-        let kept: Vec<_> = (0..1_000).map(|n| timers.insert(HOUR + n, n)).collect();
-        for n in 0..1_000_000 {
-            let key = timers.insert(deadline_ns(n), n);
-            assert_eq!(timers.remove(key), Some(n));
-        }
-        assert_eq!(timers.len(), kept.len());
-        assert!(timers.capacity() <= 2 * kept.len() + 100);
-        assert!(timers.near.capacity() <= 4 * kept.len() + 300);
-        assert!(kept.iter().all(|&key| timers.contains(key)));
-    }
-
-    #[test]
-    fn cancelled_far_timers_leave_nothing_behind() {
-        cancel_a_million(|n| HOUR + n, 0);
-        cancel_a_million(|_| u64::MAX, 0);
-    }
-
-    #[test]
-    fn cancelled_near_timers_leave_little_behind() {
-        cancel_a_million(|n| n, HOUR / 2);
-        cancel_a_million(|n| 2 * HOUR + n, 3 * HOUR);
-    }
-
-    #[test]
-    fn a_million_timers_at_once_leave_nothing_behind() {
-        for now_ns in [0, 2 * HOUR] {
-            let mut timers = TimerQueue::new();
-            timers.pop_due(now_ns);
-            let kept = timers.insert(HOUR, 0);
-            let keys: Vec<_> = (1..=1_000_000)
-                .map(|n| timers.insert(HOUR + n, n))
-                .collect();
-            for key in keys {
-                timers.remove(key);
-            }
-            assert!(timers.capacity() <= 4_096);
-            assert!(timers.near.capacity() <= 300);
-            assert_eq!(timers.remove(kept), Some(0));
-        }
-    }
-
-    #[test]
-    fn fired_timers_leave_nothing_behind() {
-        let mut timers = TimerQueue::new();
-        for n in 0..100_000 {
-            timers.insert(HOUR, n);
-        }
-        let mut fired = 0;
-        while let Some(key) = timers.pop_due(HOUR) {
-            assert_eq!(timers.remove(key), Some(fired));
-            fired += 1;
-        }
-        assert_eq!(fired, 100_000);
-        assert!(timers.capacity() <= 4_096);
-        timers.insert(HOUR, 0);
-        timers.pop_due(HOUR);
-        assert!(timers.near.capacity() <= 300);
-    }
-
-    #[test]
-    fn late_timers_fired_one_by_one_leave_little_behind() {
-        let mut timers = TimerQueue::new();
-        timers.pop_due(2 * HOUR);
-        let last = timers.insert(HOUR + 100_000, 0);
-        for n in 0..100_000 {
-            timers.insert(HOUR + n, n);
-        }
-        for _ in 0..100_000 {
-            let key = timers.pop_due(2 * HOUR);
-            assert!(key.and_then(|key| timers.remove(key)).is_some());
-        }
-        assert!(timers.near.capacity() <= 300);
-        assert_eq!(timers.pop_due(2 * HOUR), Some(last));
-    }
-
     #[test]
     fn few_timers_are_near_and_of_many_most_are_not() {
         let mut timers = TimerQueue::new();
         (0..50).for_each(|n| _ = timers.insert(HOUR + n, n));
-        assert_eq!(timers.wheel.len(), 0);
+        timers.settle_recent();
+        assert_eq!((timers.near.len(), timers.wheel.len()), (50, 0));
         (0..950).for_each(|n| _ = timers.insert(HOUR + n, n));
         timers.settle_recent();
         assert!(timers.wheel.len() > 900);

@@ -67,4 +67,10 @@ impl Recent {
     pub(crate) fn shrink_to_fit(&mut self) {
         self.list.shrink_to_fit();
     }
+
+    /// How many timers there is room for.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.list.capacity()
+    }
 }

@@ -225,6 +225,12 @@ impl Wheel {
         };
     }
 
+    /// How many buckets there is room for.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.heads.capacity()
+    }
+
     #[inline]
     fn bucket(&self, deadline_ns: u64) -> Bucket {
         let tick = tick_of(deadline_ns);
