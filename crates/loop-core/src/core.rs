@@ -17,6 +17,7 @@ use crate::raw::RawJob;
 use crate::ready::ReadyQueue;
 use crate::runtime::Installed;
 use crate::shared::{Message, Shared};
+use crate::skipping::Skipping;
 use crate::sys;
 
 /// Where a loop is in its life.
@@ -46,10 +47,7 @@ pub(crate) struct Core {
     pub(crate) io: RefCell<Option<IoRegistry>>,
     /// Where what other threads sent is on its way from the mailbox to the ready queue; empty in between.
     pub(crate) inbox: Cell<Vec<Message>>,
-    /// Iterations since the poller was last looked at, and when that was.
-    pub(crate) unpolled: Cell<u32>,
-    pub(crate) polled_at: Cell<Nanos>,
-    pub(crate) poll_every_iteration: bool,
+    pub(crate) skipping: Skipping,
     /// When the loop last came back from waiting, or last looked at its timers; [`NOT_LOOKED`] if it had none to look at
     /// when this iteration began.
     pub(crate) looked_at: Cell<Nanos>,
@@ -94,9 +92,7 @@ impl Core {
             timers: RefCell::default(),
             io: RefCell::default(),
             inbox: Cell::default(),
-            unpolled: Cell::new(0),
-            polled_at: Cell::new(now),
-            poll_every_iteration: config.poll_every_iteration,
+            skipping: Skipping::new(config.poll_every_iteration),
             looked_at: Cell::new(now),
             stall: Cell::new(0),
             rung_at: Cell::new(None),
@@ -117,14 +113,20 @@ impl Core {
         self.phase.get() == Phase::Closed
     }
 
-    /// Whether something is ready and there is nothing else: no descriptor, no message and no timer. Then steps 1 to 3 of
-    /// an iteration come to nothing.
+    /// Whether the next iteration only runs what is ready: there is no message and no timer, and no descriptor that it
+    /// would look at. Then its steps 1 to 3 come to nothing, and are done with this.
     #[inline]
-    pub(crate) fn has_only_ready(&self) -> bool {
+    pub(crate) fn only_runs_ready(&self) -> bool {
         !self.ready.borrow().is_empty()
             && !self.shared.mailbox.is_notified()
-            && self.io.borrow().is_none()
             && self.timers.borrow().is_empty()
+            && (self.io.borrow().is_none() || self.skipping.skip(self.shared.epoch.real_now()))
+    }
+
+    /// Whether the poller has told of something that is not delivered yet.
+    #[inline]
+    pub(crate) fn has_events(&self) -> bool {
+        self.io.borrow().as_ref().is_some_and(|io| io.has_events())
     }
 
     /// Adds a timer; the caller knows that the loop is not closed, and perhaps what time it is.

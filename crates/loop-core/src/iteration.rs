@@ -16,13 +16,6 @@ use crate::raw::{Job, RawJob};
 use crate::shared::Message;
 use crate::{EventLoop, alarm, sleep};
 
-/// With callbacks ready, a poll that would not wait is skipped for at most so many iterations in a row: the system
-/// call costs ten times what an iteration does, and one in eight costs next to nothing.
-const MOST_UNPOLLED: u32 = 8;
-
-/// The same bound in time, for iterations that are long.
-const LONGEST_UNPOLLED: Nanos = 50_000;
-
 impl EventLoop {
     /// Runs iterations until [`stop`](EventLoop::stop) is called.
     ///
@@ -153,7 +146,7 @@ impl EventLoop {
         core.stopping.get()
             || !core.ready.borrow().is_empty()
             || core.shared.mailbox.is_notified()
-            || core.io.borrow().as_ref().is_some_and(|io| io.has_events())
+            || core.has_events()
     }
 
     /// What lay between two runs was not the loop's business.
@@ -213,13 +206,12 @@ impl EventLoop {
         }
         core.ready.borrow_mut().rest();
         sleep::sleep(core, wait);
-        core.unpolled.set(0);
         let now = core.clock.now();
         core.looked_at.set(now);
         if alarm.is_some_and(|alarm| alarm <= now) {
             core.rung_at.set(Some(now));
         }
-        core.polled_at.set(now);
+        core.skipping.looked(now);
         Ok(Some(now))
     }
 
@@ -254,7 +246,7 @@ impl EventLoop {
     /// 3. Turn I/O events, then messages from other threads, then due timers into ready callbacks.
     fn collect(&self, now: Option<Nanos>) {
         let core = self.core();
-        if core.io.borrow().is_some() {
+        if core.has_events() {
             self.deliver_io();
         }
         if core.shared.mailbox.is_notified() {
@@ -325,7 +317,7 @@ impl EventLoop {
                             job.run(self);
                         }
                     }
-                    if !on || core.stopping.get() || !core.has_only_ready() {
+                    if !on || core.stopping.get() || !core.only_runs_ready() {
                         return;
                     }
                     core.looked_at.set(NOT_LOOKED);
@@ -402,20 +394,12 @@ fn poll_without_waiting(core: &Core) -> Option<Nanos> {
 
 #[inline(never)]
 fn poll_now_and_then(core: &Core) -> Option<Nanos> {
-    let real = |now: Nanos| (!core.clock.is_virtual()).then_some(now);
-    let unpolled = core.unpolled.get() + 1;
-    core.unpolled.set(unpolled);
-    if !core.poll_every_iteration && unpolled < MOST_UNPOLLED {
-        let now = core.shared.epoch.real_now();
-        if now.saturating_sub(core.polled_at.get()) < LONGEST_UNPOLLED {
-            return real(now);
-        }
-    }
-    core.unpolled.set(0);
-    sleep::sleep(core, Some(0));
     let now = core.shared.epoch.real_now();
-    core.polled_at.set(now);
-    real(now)
+    if !core.skipping.skip(now) {
+        sleep::sleep(core, Some(0));
+        core.skipping.looked(now);
+    }
+    (!core.clock.is_virtual()).then_some(now)
 }
 
 fn set_virtual_time(core: &Core, to: Nanos) {

@@ -72,6 +72,7 @@ mod remote;
 mod running;
 mod runtime;
 mod shared;
+mod skipping;
 mod sleep;
 mod sync;
 mod sys;
