@@ -367,6 +367,7 @@ impl State {
         if let Some(protocol) = protocol {
             // A closed loop tells nobody.
             let tell = move || protocol.connection_lost(None);
+            let tell = loop_tasks::Context::current().wrap(tell);
             let _ = self.owner.event_loop().call_soon(tell);
         }
         drop((socket, queue));

@@ -1,7 +1,8 @@
 //! What goes on in the background without being a task of the program: flushing, accepting, reading for a protocol.
 //!
 //! asyncio's transports live on callbacks; a program that waits for all of its tasks must not meet them. A *driver* is
-//! a future in a table of its loop; its waker schedules a callback that polls it.
+//! a future in a table of its loop; its waker schedules a callback that polls it. Like the callbacks there, it has the
+//! context variables of whoever made it, and so has what it calls and makes: a server's clients, a protocol.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -9,12 +10,16 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Wake, Waker};
+use std::task::{Wake, Waker};
 
 use loop_core::{EventLoop, LoopHandle, LoopRef, get_running_loop};
+use loop_tasks::Context;
 use slab::Slab;
 
-type Driver = Pin<Box<dyn Future<Output = ()>>>;
+struct Driver {
+    future: Pin<Box<dyn Future<Output = ()>>>,
+    context: Context,
+}
 
 /// The drivers of one loop.
 #[derive(Default)]
@@ -25,7 +30,7 @@ struct Drivers {
 struct Slot {
     name: Arc<Name>,
     /// Not there while it is polled.
-    future: Option<Driver>,
+    driver: Option<Driver>,
 }
 
 /// What a driver's wakers hold.
@@ -84,7 +89,10 @@ pub(crate) fn drive(owner: &LoopRef, future: impl Future<Output = ()> + 'static)
     });
     entry.insert(Slot {
         name: Arc::clone(&name),
-        future: Some(Box::pin(future)),
+        driver: Some(Driver {
+            future: Box::pin(future),
+            context: Context::current(),
+        }),
     });
     drop(slots);
     name.wake_by_ref();
@@ -114,39 +122,39 @@ fn poll(name: &Arc<Name>) {
     let Some(drivers) = get_running_loop().ok().and_then(|l| drivers(&l)) else {
         return;
     };
-    let future = Drivers::get(&mut drivers.slots.borrow_mut(), name).and_then(|s| s.future.take());
+    let driver = Drivers::get(&mut drivers.slots.borrow_mut(), name).and_then(|s| s.driver.take());
     let mut polled = Polled {
         drivers: &drivers,
         name,
-        future,
+        driver,
     };
-    let waker = Waker::from(Arc::clone(name));
-    polled.poll(&mut Context::from_waker(&waker));
+    polled.poll(&Waker::from(Arc::clone(name)));
 }
 
 /// A driver that is being polled: it goes back to its place if it is pending, and is gone also if it panics.
 struct Polled<'a> {
     drivers: &'a Drivers,
     name: &'a Arc<Name>,
-    future: Option<Driver>,
+    driver: Option<Driver>,
 }
 
 impl Polled<'_> {
-    fn poll(&mut self, cx: &mut Context<'_>) {
-        if let Some(future) = &mut self.future
-            && future.as_mut().poll(cx).is_pending()
+    fn poll(&mut self, waker: &Waker) {
+        let cx = &mut std::task::Context::from_waker(waker);
+        if let Some(Driver { future, context }) = &mut self.driver
+            && context.run(|| future.as_mut().poll(cx)).is_pending()
             && let Some(slot) = Drivers::get(&mut self.drivers.slots.borrow_mut(), self.name)
         {
-            slot.future = self.future.take();
+            slot.driver = self.driver.take();
         }
     }
 }
 
 impl Drop for Polled<'_> {
     fn drop(&mut self) {
-        if let Some(future) = self.future.take() {
+        if let Some(driver) = self.driver.take() {
             drop(self.drivers.remove(self.name));
-            drop(future);
+            drop(driver);
         }
     }
 }

@@ -456,6 +456,7 @@ impl Watcher for State {
         };
         let error = error.map(copy);
         let tell = move || protocol.base().connection_lost(error.as_ref());
+        let tell = loop_tasks::Context::current().wrap(tell);
         // A closed loop tells nobody.
         let _ = self.channel.owner().event_loop().call_soon(tell);
     }

@@ -9,7 +9,7 @@ use std::process::{ExitStatus, Stdio};
 use std::rc::Rc;
 
 use loop_net::{BaseProtocol, Protocol, Transport};
-use loop_tasks::yield_now;
+use loop_tasks::{Context, yield_now};
 
 use crate::process::Spawned;
 use crate::{
@@ -111,6 +111,8 @@ pub struct SubprocessTransport(Rc<State>);
 
 struct State {
     handle: ProcessHandle,
+    /// The context variables that the protocol finds: those of whoever made it.
+    context: Context,
     pipes: OnceCell<[Option<Transport>; 3]>,
     /// How many pipes have not ended.
     open: Cell<usize>,
@@ -155,6 +157,7 @@ impl CreateSubprocess {
         let protocol = Rc::new(protocol_factory());
         let state = Rc::new(State {
             handle: handle.clone(),
+            context: Context::current(),
             pipes: OnceCell::new(),
             open: Cell::new(0),
             exited: Cell::new(false),
@@ -295,7 +298,8 @@ impl State {
     /// Calls the protocol, soon, in the order of what happens: a panic in it harms nothing here.
     fn call(&self, what: impl FnOnce(&dyn SubprocessProtocol) + 'static) {
         if let Some(protocol) = self.protocol.borrow().clone() {
-            self.handle.0.call_soon(move || what(&*protocol));
+            let call = self.context.clone().wrap(move || what(&*protocol));
+            self.handle.0.call_soon(call);
         }
     }
 

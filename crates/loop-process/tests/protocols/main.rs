@@ -15,7 +15,7 @@ use loop_process::{
     CreateSubprocess, SubprocessProtocol, SubprocessTransport, create_subprocess_exec,
     create_subprocess_shell, subprocess_exec, subprocess_shell,
 };
-use loop_tasks::{AnyTask, LoopExt, LoopFuture, TaskError, create_task, yield_now};
+use loop_tasks::{AnyTask, ContextVar, LoopExt, LoopFuture, TaskError, create_task, yield_now};
 
 use common::run;
 
@@ -219,6 +219,49 @@ fn a_transport_that_is_closed_kills_its_child() {
         ];
         assert_eq!(notes.until_lost().await, expected);
         transport.close(); // once more
+    });
+}
+
+#[test]
+fn a_protocol_finds_the_context_variables_of_whoever_made_it() {
+    static VARIABLE: ContextVar<&str> = ContextVar::new();
+    struct Look(LoopFuture<()>);
+    impl Look {
+        fn look(&self) {
+            assert_eq!(VARIABLE.get(), Some("maker"));
+        }
+    }
+    impl SubprocessProtocol for Look {
+        fn connection_made(&self, _: SubprocessTransport) {
+            self.look();
+        }
+        fn pipe_data_received(&self, _: u8, _: &[u8]) {
+            self.look();
+        }
+        fn pipe_connection_lost(&self, _: u8, _: Option<&io::Error>) {
+            self.look();
+        }
+        fn process_exited(&self) {
+            self.look();
+        }
+        fn connection_lost(&self) {
+            self.look();
+            self.0.set_result(()).expect("it is lost once");
+        }
+    }
+    run(async {
+        let event_loop = get_running_loop().unwrap();
+        let reports = Rc::new(RefCell::new(Vec::new()));
+        let ours = Rc::clone(&reports);
+        event_loop.set_exception_handler(move |_, report| ours.borrow_mut().push(report.clone()));
+        let lost = event_loop.create_future();
+        VARIABLE.set("maker");
+        let look = Look(lost.clone());
+        let child = subprocess_shell(|| look, "echo text").await.unwrap();
+        VARIABLE.set("later");
+        lost.await.unwrap();
+        assert!(reports.borrow().is_empty(), "{:?}", reports.borrow());
+        drop(child);
     });
 }
 
