@@ -42,7 +42,7 @@ fn gather_of_nothing_is_nothing() {
 fn gather_counts_a_future_that_is_given_twice_as_two_results() {
     run(async {
         let task = create_task(after(1));
-        let results = gather([task.clone(), task]).await.unwrap();
+        let results = gather([&task, &task]).await.unwrap();
         assert_eq!(values(results), [1, 1]);
     });
 }

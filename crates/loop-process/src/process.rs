@@ -113,8 +113,8 @@ impl Process {
     /// ```
     /// use std::process::Stdio;
     /// use loop_core::EventLoop;
-    /// use loop_process::create_subprocess_shell;
-    /// use loop_tasks::LoopExt;
+    /// use loop_process::{create_subprocess_exec, create_subprocess_shell};
+    /// use loop_tasks::{LoopExt, try_gather};
     /// let event_loop = EventLoop::new()?;
     /// let output = event_loop.run_until_complete(async {
     ///     let mut child = create_subprocess_shell("tr a-z A-Z; echo done >&2; exit 3")
@@ -127,6 +127,16 @@ impl Process {
     /// assert_eq!(output.stdout, b"TEXT");
     /// assert_eq!(output.stderr, b"done\n");
     /// assert_eq!(output.status.code(), Some(3));
+    ///
+    /// // Several at once, of which each may fail.
+    /// let words = event_loop.run_until_complete(async {
+    ///     try_gather(["one", "two"].map(|word| async move {
+    ///         let echo = create_subprocess_exec("echo").arg(word).stdout(Stdio::piped());
+    ///         echo.await?.communicate("").await
+    ///     }))
+    ///     .await
+    /// })???;
+    /// assert_eq!(words[1].stdout, b"two\n");
     /// # event_loop.close()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

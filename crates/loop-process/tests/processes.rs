@@ -12,7 +12,7 @@ use loop_core::get_running_loop;
 use loop_net::ReadError;
 use loop_process::{create_subprocess_exec, create_subprocess_shell};
 use loop_signal::Signal;
-use loop_tasks::{create_task, gather, yield_now};
+use loop_tasks::{create_task, gather, try_gather, yield_now};
 
 use common::{piped, run};
 
@@ -239,13 +239,12 @@ fn two_hundred_children_at_once() {
     run(async {
         let children = (0..200u8).map(|n| async move {
             let child = create_subprocess_shell(format!("read line; echo $line; exit {n}"));
-            let mut child = piped(child).await.unwrap();
-            let output = child.communicate(format!("line {n}\n")).await;
-            output.unwrap()
+            let mut child = piped(child).await?;
+            child.communicate(format!("line {n}\n")).await
         });
-        let outputs = gather(children).await.unwrap();
+        let outputs = try_gather(children).await.unwrap().unwrap();
+        assert_eq!(outputs.len(), 200);
         for (n, output) in (0..200).zip(outputs) {
-            let output = output.unwrap();
             assert_eq!(output.status.code(), Some(n));
             assert_eq!(output.stdout, format!("line {n}\n").as_bytes());
         }

@@ -16,7 +16,7 @@ pub(crate) type Share<T> = fn(&T) -> T;
 /// A coroutine, or a reference to a task or future: what asyncio calls an awaitable.
 ///
 /// Given by value, a task's or future's outcome is moved out by whoever waits for it; given by reference it is
-/// cloned.
+/// cloned. What a coroutine gives need not be `Clone`.
 ///
 /// # asyncio
 /// What `asyncio.ensure_future` takes. It is implemented for every `Future` and for the types of this crate.

@@ -5,17 +5,22 @@ use std::panic::Location;
 use loop_core::EventLoop;
 
 use crate::any_future::AnyLoopFuture;
-use crate::ensure::EnsureFuture;
+use crate::ensure::{EnsureFuture, Share};
 use crate::error::TaskError;
 use crate::future::LoopFuture;
 use crate::gathering::{Collect, start};
+use crate::outcome::Outcome;
 
 /// Waits for all of them and gives every outcome, in the order given.
 ///
-/// Coroutines become tasks; the same future may be given more than once. Nothing is awaited yet when this returns:
-/// the result is a future like any other, which can be awaited, cancelled and shared. Cancelling it cancels every
-/// child, and it then fails with [`TaskError::Cancelled`] when all are done; that a child is cancelled is only that
-/// child's outcome. Results are cloned out of their tasks: wrap what is costly to clone in an `Rc`.
+/// Coroutines become tasks. Nothing is awaited yet when this returns: the result is a future like any other, which can
+/// be awaited, cancelled and shared. Cancelling it cancels every child, and it then fails with
+/// [`TaskError::Cancelled`] when all are done; that a child is cancelled is only that child's outcome.
+///
+/// The value of a coroutine is moved out of its task when all are done, and so is that of a task or future that is
+/// given by value; given by reference (`gather(&tasks)`) it is cloned, and stays in its task. The same one may be given
+/// more than once: by reference each place has a clone; by value the first place has the value, and the others are
+/// [`TaskError::Taken`].
 ///
 /// # Panics
 /// If no loop is running in this thread and none is current.
@@ -40,6 +45,12 @@ use crate::gathering::{Collect, start};
 /// })?;
 /// let values: Vec<u64> = results?.into_iter().map(Result::unwrap).collect();
 /// assert_eq!(values, [3, 1, 2]);
+///
+/// let files = event_loop.run_until_complete(async {
+///     gather(["Cargo.toml", "no/such/file"].map(|path| async move { std::fs::File::open(path) })).await
+/// })??;
+/// let opened = files.into_iter().filter(|file| matches!(file, Ok(Ok(_)))).count();
+/// assert_eq!(opened, 1);
 /// # event_loop.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -48,17 +59,22 @@ pub fn gather<A>(
     awaitables: impl IntoIterator<Item = A>,
 ) -> LoopFuture<Vec<Result<A::Output, TaskError>>>
 where
-    A: EnsureFuture<Output: Clone>,
+    A: EnsureFuture,
 {
     let (event_loop, children) = ensure_all(awaitables);
-    let any = children.iter().map(|child| child.any().clone()).collect();
-    start(&event_loop, any, Outcomes(children), Location::caller())
+    let any = children.futures.iter().map(|child| child.any().clone());
+    start(
+        &event_loop,
+        any.collect(),
+        Outcomes(children),
+        Location::caller(),
+    )
 }
 
 /// Waits for all of them and gives their values in the order given, or the first error as soon as there is one.
 ///
-/// After an error the other children go on. A child that is cancelled or panics makes the gather fail with that. For
-/// the rest see [`gather`](fn@gather).
+/// After an error the other children go on, and keep their values. A child that is cancelled or panics makes the gather
+/// fail with that, and so does one whose value somebody else has taken. For the rest see [`gather`](fn@gather).
 ///
 /// # Panics
 /// As [`gather`](fn@gather).
@@ -82,12 +98,17 @@ where
 pub fn try_gather<A, V, E>(awaitables: impl IntoIterator<Item = A>) -> LoopFuture<Result<Vec<V>, E>>
 where
     A: EnsureFuture<Output = Result<V, E>>,
-    V: Clone + 'static,
-    E: Clone + 'static,
+    V: 'static,
+    E: 'static,
 {
     let (event_loop, children) = ensure_all(awaitables);
-    let any = children.iter().map(|child| child.any().clone()).collect();
-    start(&event_loop, any, Values(children), Location::caller())
+    let any = children.futures.iter().map(|child| child.any().clone());
+    start(
+        &event_loop,
+        any.collect(),
+        Values(children),
+        Location::caller(),
+    )
 }
 
 /// The general form: waits for futures of any types, and asks `collect` what came of them.
@@ -212,7 +233,7 @@ pub trait GatherTuple {
 
 macro_rules! gather_tuple {
     ($($name:ident $index:tt),+) => {
-        impl<$($name: EnsureFuture<Output: Clone>),+> GatherTuple for ($($name,)+) {
+        impl<$($name: EnsureFuture),+> GatherTuple for ($($name,)+) {
             type Outcomes = ($(Result<$name::Output, TaskError>,)+);
 
             #[track_caller]
@@ -222,7 +243,7 @@ macro_rules! gather_tuple {
                 let children = vec![$(handles.$index.any().clone()),+];
                 let collect = With(move |heard: Option<usize>| match heard {
                     Some(_) => None,
-                    None => Some(Ok(($(outcome(&handles.$index),)+))),
+                    None => Some(Ok(($(handles.$index.extract($name::share()),)+))),
                 });
                 start(&event_loop, children, collect, Location::caller())
             }
@@ -247,50 +268,62 @@ fn gathering_loop() -> EventLoop {
     }
 }
 
+/// Children of one type.
+struct Children<T> {
+    futures: Vec<LoopFuture<T>>,
+    share: Option<Share<T>>,
+}
+
+impl<T> Children<T> {
+    fn outcomes(&self) -> impl Iterator<Item = Result<T, TaskError>> {
+        self.futures.iter().map(|child| child.extract(self.share))
+    }
+}
+
 #[track_caller]
 fn ensure_all<A: EnsureFuture>(
     awaitables: impl IntoIterator<Item = A>,
-) -> (EventLoop, Vec<LoopFuture<A::Output>>) {
+) -> (EventLoop, Children<A::Output>) {
     let event_loop = gathering_loop();
     // A loop and not a closure: the place that made a task is that of the caller.
-    let mut children = Vec::new();
+    let mut futures = Vec::new();
     for awaitable in awaitables {
-        children.push(awaitable.ensure_future(&event_loop).as_ref().clone());
+        futures.push(awaitable.ensure_future(&event_loop).as_ref().clone());
     }
-    (event_loop, children)
+    let share = A::share();
+    (event_loop, Children { futures, share })
 }
 
-fn outcome<T: Clone + 'static>(child: &LoopFuture<T>) -> Result<T, TaskError> {
-    child.extract(Some(T::clone))
-}
+struct Outcomes<T>(Children<T>);
 
-struct Outcomes<T>(Vec<LoopFuture<T>>);
-
-impl<T: Clone + 'static> Collect<Vec<Result<T, TaskError>>> for Outcomes<T> {
+impl<T: 'static> Collect<Vec<Result<T, TaskError>>> for Outcomes<T> {
     fn child(&self, _: usize) -> Option<Result<Vec<Result<T, TaskError>>, TaskError>> {
         None
     }
 
     fn all(&self) -> Result<Vec<Result<T, TaskError>>, TaskError> {
-        Ok(self.0.iter().map(outcome).collect())
+        Ok(self.0.outcomes().collect())
     }
 }
 
-struct Values<V, E>(Vec<LoopFuture<Result<V, E>>>);
+struct Values<V, E>(Children<Result<V, E>>);
 
-impl<V: Clone + 'static, E: Clone + 'static> Collect<Result<Vec<V>, E>> for Values<V, E> {
+impl<V: 'static, E: 'static> Collect<Result<Vec<V>, E>> for Values<V, E> {
     fn child(&self, index: usize) -> Option<Result<Result<Vec<V>, E>, TaskError>> {
-        match outcome(&self.0[index]) {
-            Ok(Ok(_)) => None,
-            Ok(Err(error)) => Some(Ok(Err(error))),
-            Err(error) => Some(Err(error)),
+        let child = &self.0.futures[index];
+        // A value stays where it is until all have one.
+        let has_value = matches!(&*child.typed().outcome().borrow(), Outcome::Done(Ok(Ok(_))));
+        if has_value {
+            return None;
         }
+        let outcome = child.extract(self.0.share);
+        Some(outcome.map(|result| result.map(|_| Vec::new())))
     }
 
     fn all(&self) -> Result<Result<Vec<V>, E>, TaskError> {
-        let mut values = Vec::with_capacity(self.0.len());
-        for child in &self.0 {
-            match outcome(child)? {
+        let mut values = Vec::with_capacity(self.0.futures.len());
+        for outcome in self.0.outcomes() {
+            match outcome? {
                 Ok(value) => values.push(value),
                 Err(error) => return Ok(Err(error)),
             }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::callbacks::{Callback, Listener};
 use crate::cell::AnyFuture;
-use crate::ensure::EnsureFuture;
+use crate::ensure::{EnsureFuture, Share};
 use crate::error::{Panicked, TaskError};
 use crate::future::LoopFuture;
 use crate::state::State;
@@ -34,7 +34,8 @@ impl Kind for Shield {
 /// Protects a future from the cancellation of whoever waits for it.
 ///
 /// The result is a future that comes to what `awaitable` comes to. Cancelling that future, or the task that awaits
-/// it, leaves `awaitable` alone; cancelling `awaitable` itself cancels it too. The result is cloned.
+/// it, leaves `awaitable` alone; cancelling `awaitable` itself cancels it too. The value of a task or future that is given
+/// by reference is cloned; that of anything else is moved here when it is there.
 ///
 /// # Panics
 /// If no loop is running in this thread and none is current.
@@ -63,18 +64,23 @@ impl Kind for Shield {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[track_caller]
-pub fn shield<A: EnsureFuture<Output: Clone>>(awaitable: A) -> LoopFuture<A::Output> {
+pub fn shield<A: EnsureFuture>(awaitable: A) -> LoopFuture<A::Output> {
     let place = Location::caller();
     let event_loop = match loop_core::get_event_loop() {
         Ok(event_loop) => event_loop,
         Err(error) => panic!("{error} shield needs a loop that is running or current"),
     };
     let inner = awaitable.ensure_future(&event_loop).as_ref().clone();
-    if inner.done() {
-        return inner;
-    }
     let owner = event_loop.loop_ref();
     let outer = LoopFuture::with_kind(&owner, Shield, place);
+    let guarding = Guarding {
+        outer: outer.clone(),
+        share: A::share(),
+    };
+    if inner.done() {
+        guarding.settle(&inner);
+        return outer;
+    }
     let theirs = &inner.any().header().owner;
     if !theirs.same(&owner) {
         // It would be heard of by nobody who waits here: the loop that settles it cannot run meanwhile.
@@ -82,8 +88,7 @@ pub fn shield<A: EnsureFuture<Output: Clone>>(awaitable: A) -> LoopFuture<A::Out
         outer.finish(Err(TaskError::WrongLoop { future, task }), State::FAILED);
         return outer;
     }
-    let guarding = Rc::new(Guarding(outer.clone()));
-    let token = inner.listen(Callback::Tell(guarding, 0));
+    let token = inner.listen(Callback::Tell(Rc::new(guarding), 0));
     let slot = Tasks::of(&owner).keep_cycle(outer.any().clone());
     outer.listen(Callback::Call(Box::new(move |outer| {
         Tasks::of(&outer.header().owner).release_cycle(slot);
@@ -95,12 +100,14 @@ pub fn shield<A: EnsureFuture<Output: Clone>>(awaitable: A) -> LoopFuture<A::Out
 }
 
 /// Hears of what is guarded.
-struct Guarding<T>(LoopFuture<T>);
+struct Guarding<T> {
+    outer: LoopFuture<T>,
+    share: Option<Share<T>>,
+}
 
-impl<T: Clone + 'static> Listener for Guarding<T> {
-    fn done(&self, _: u32, inner: &AnyFuture) {
-        let Guarding(outer) = self;
-        let inner: LoopFuture<T> = LoopFuture::from_typed(inner.typed());
+impl<T: 'static> Guarding<T> {
+    fn settle(&self, inner: &LoopFuture<T>) {
+        let Guarding { outer, share } = self;
         if outer.cancelled() {
             inner.mark_retrieved();
         } else if inner.cancelled() {
@@ -108,7 +115,7 @@ impl<T: Clone + 'static> Listener for Guarding<T> {
         } else {
             let failed = inner.failed();
             // A clone is foreign code: if it panics, that is what becomes of the guarded future.
-            let outcome = catch_unwind(AssertUnwindSafe(|| inner.extract(Some(T::clone))));
+            let outcome = catch_unwind(AssertUnwindSafe(|| inner.extract(*share)));
             let (outcome, failed) = match outcome {
                 Ok(outcome) => (outcome, failed),
                 Err(panic) => (Err(TaskError::Panicked(Panicked::new(panic))), true),
@@ -121,8 +128,14 @@ impl<T: Clone + 'static> Listener for Guarding<T> {
             outer.finish(outcome, bits);
         }
     }
+}
+
+impl<T: 'static> Listener for Guarding<T> {
+    fn done(&self, _: u32, inner: &AnyFuture) {
+        self.settle(&LoopFuture::from_typed(inner.typed()));
+    }
 
     fn awaiter(&self, _: &AnyFuture) -> Option<AnyFuture> {
-        Some(self.0.any().clone()).filter(|outer| !outer.is_settled())
+        Some(self.outer.any().clone()).filter(|outer| !outer.is_settled())
     }
 }

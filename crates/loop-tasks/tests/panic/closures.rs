@@ -119,7 +119,7 @@ fn a_panic_in_a_clone_is_the_outcome_of_what_cloned() {
         };
         let done = value();
         let later: LoopFuture<NoClone> = create_future();
-        let (gathered, guarded) = (gather([done.clone(), later.clone()]), shield(&later));
+        let (gathered, guarded) = (gather([&done, &later]), shield(&later));
         *armed.borrow_mut() = true;
         later.set_result(NoClone(Rc::clone(&armed))).unwrap();
         let outcome = timeout(MS, gathered.into_future()).await;
