@@ -37,6 +37,11 @@ pub(crate) enum Callback {
 }
 
 impl Callback {
+    #[inline]
+    fn tells(&self, listener: &Rc<dyn Listener>) -> bool {
+        matches!(self, Callback::Tell(own, _) if Rc::ptr_eq(own, listener))
+    }
+
     fn run(self, future: &AnyFuture) {
         match self {
             Callback::Call(call) => call(future),
@@ -92,19 +97,30 @@ impl Callbacks {
     #[inline]
     pub(crate) fn add(&mut self, callback: Callback) -> u32 {
         let id = self.next;
-        self.next = id.wrapping_add(1);
-        self.keep(id, callback);
+        self.keep(id, || callback);
         id
     }
 
+    /// Adds what tells a listener that the future is settled, unless that is the last callback that was added.
     #[inline(always)]
-    fn keep(&mut self, id: u32, callback: Callback) {
+    pub(crate) fn tell_once(&mut self, listener: Rc<dyn Listener>) -> bool {
+        if self.last().is_some_and(|last| last.tells(&listener)) {
+            return false;
+        }
+        self.keep(self.next, || Callback::Tell(listener, 0));
+        true
+    }
+
+    /// Keeps a callback, which is made in its place: a processor that copies what it has just written has to wait.
+    #[inline(always)]
+    fn keep(&mut self, id: u32, make: impl FnOnce() -> Callback) {
         if let List::None = self.list {
-            self.list = List::One(callback);
+            self.list = List::One(make());
             self.one_id = id;
         } else {
-            self.keep_behind(id, callback);
+            self.keep_behind(id, make());
         }
+        self.next = id.wrapping_add(1);
     }
 
     #[cold]
@@ -140,22 +156,27 @@ impl Callbacks {
         (self.one_id == id).then(|| self.take_one()).flatten()
     }
 
+    /// Forgets what tells a listener, which the caller keeps: so nothing is dropped in here but a count.
+    #[inline(always)]
+    pub(crate) fn forget(&mut self, listener: &Rc<dyn Listener>) {
+        match &mut self.list {
+            List::One(one) if one.tells(listener) => self.list = List::None,
+            List::Many(many) => many.retain(|(_, one)| !one.tells(listener)),
+            _ => {}
+        }
+    }
+
     /// Takes what tells a gather out; the caller drops it when nothing is borrowed.
     pub(crate) fn remove_those_of(&mut self, gather: &AnyFuture) -> Vec<Callback> {
         let mut removed = Vec::new();
-        let all = std::mem::replace(
-            self,
-            Callbacks {
-                next: self.next,
-                ..Callbacks::default()
-            },
-        );
-        for (id, callback) in all.numbered() {
+        let next = self.next;
+        for (id, callback) in std::mem::take(self).numbered() {
             match &callback {
                 Callback::Tell(listener, _) if listener.is_of(gather) => removed.push(callback),
-                _ => self.keep(id, callback),
+                _ => self.keep(id, || callback),
             }
         }
+        self.next = next;
         removed
     }
 

@@ -38,15 +38,16 @@ use crate::state::State;
 use crate::task_core::{Flags, TaskCore};
 use crate::vtable::{self, Functions, Kind, TaskFunctions, VTable};
 
-/// The part of a cell that does not depend on its type.
+/// The part of a cell that does not depend on its type. What is looked at together stands together.
+#[repr(C)]
 pub(crate) struct Header {
+    pub(crate) callbacks: Seldom<RefCell<Callbacks>>,
+    pub(crate) state: StdCell<State>,
     refs: StdCell<u32>,
     vtable: &'static VTable,
     pub(crate) owner: LoopRef,
-    pub(crate) callbacks: Seldom<RefCell<Callbacks>>,
     /// The place in the program that made it.
     pub(crate) place: &'static Location<'static>,
-    pub(crate) state: StdCell<State>,
 }
 
 impl Header {

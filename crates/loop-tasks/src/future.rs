@@ -2,11 +2,10 @@
 
 use std::fmt;
 use std::panic::Location;
-use std::rc::Rc;
 
 use loop_core::{EventLoop, LoopRef};
 
-use crate::callbacks::{self, Callback, Listener};
+use crate::callbacks::{self, Callback};
 use crate::cancel::Cancelled;
 use crate::cell::{AnyFuture, Typed};
 use crate::error::{InvalidState, NotReady, TaskError};
@@ -380,20 +379,6 @@ impl AnyFuture {
             return CallbackToken(u32::MAX);
         }
         CallbackToken(self.header().callbacks.borrow_mut().add(callback))
-    }
-
-    /// Adds what tells a listener that this future is settled, unless that is the last callback that was added.
-    #[inline]
-    pub(crate) fn listen_once<L: Listener>(&self, listener: &Rc<L>) -> Option<CallbackToken> {
-        let mut callbacks = self.header().callbacks.borrow_mut();
-        let this = Rc::as_ptr(listener).cast::<()>();
-        match callbacks.last() {
-            Some(Callback::Tell(last, _)) if Rc::as_ptr(last).cast::<()>() == this => None,
-            _ => {
-                let listener = Rc::clone(listener) as Rc<dyn Listener>;
-                Some(CallbackToken(callbacks.add(Callback::Tell(listener, 0))))
-            }
-        }
     }
 
     #[inline]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::callbacks::{Callback, Listener};
 use crate::cell::AnyFuture;
 use crate::ensure::EnsureFuture;
-use crate::future::{CallbackToken, LoopFuture};
+use crate::future::LoopFuture;
 use crate::graph::Waiter;
 use crate::sleep::running_loop;
 use crate::state::State;
@@ -161,9 +161,9 @@ impl Listener for Waiting {
     }
 }
 
-/// What is waited for, and the callbacks that tell of it. Dropping it takes those back, and stops the timer.
+/// What is waited for, each of which tells of itself. Dropping it makes them stop, and stops the timer.
 struct Listening<T: 'static, H: AsRef<LoopFuture<T>>> {
-    members: Vec<(H, CallbackToken)>,
+    members: Vec<H>,
     waiting: Rc<Waiting>,
     outcome: PhantomData<fn() -> T>,
 }
@@ -171,50 +171,65 @@ struct Listening<T: 'static, H: AsRef<LoopFuture<T>>> {
 impl<T: 'static, H: AsRef<LoopFuture<T>>> Listening<T, H> {
     /// The first of equal ones stays.
     fn to(handles: Vec<H>, waiting: Rc<Waiting>) -> Listening<T, H> {
-        let mut members = Vec::with_capacity(handles.len());
-        let mut settled = Vec::new();
-        // No code of anybody else's runs in here: whoever has this as its last callback was given before.
-        for handle in handles {
-            let future = any(&handle);
-            let token = if !future.is_settled() {
-                future.listen_once(&waiting)
-            } else {
-                settled.push(future.clone());
-                let listener = Rc::clone(&waiting) as Rc<dyn Listener>;
-                let first = future.mark();
-                first.then(|| future.listen(Callback::Tell(listener, 0)))
-            };
-            members.extend(token.map(|token| (handle, token)));
-        }
-        settled.iter().for_each(AnyFuture::unmark);
-        waiting.left.set(members.len());
-        Listening {
-            members,
+        let mut listening = Listening {
+            members: handles,
             waiting,
             outcome: PhantomData,
-        }
+        };
+        let listener = listening.listener();
+        let mut settled = Vec::new();
+        // No code of anybody else's runs in here: whoever has this as its last callback was given before.
+        listening.members.retain(|handle| {
+            let (future, listener) = (any(handle), Rc::clone(&listener));
+            if !future.is_settled() {
+                let mut callbacks = future.header().callbacks.borrow_mut();
+                return callbacks.tell_once(listener);
+            }
+            settled.push(future.clone());
+            let first = future.mark();
+            if first {
+                future.listen(Callback::Tell(listener, 0));
+            }
+            first
+        });
+        settled.iter().for_each(AnyFuture::unmark);
+        listening.waiting.left.set(listening.members.len());
+        listening
     }
 
     /// Ends it, and says which of them are done.
     fn end(mut self) -> Waited<H> {
-        let (mut done, mut pending) = (Vec::new(), Vec::with_capacity(self.members.len()));
-        for (handle, token) in std::mem::take(&mut self.members) {
-            if any(&handle).is_settled() {
-                done.push(handle);
-            } else {
-                any(&handle).unlisten(token);
-                pending.push(handle);
-            }
+        let listener = self.listener();
+        let mut pending = std::mem::take(&mut self.members);
+        let done = pending.extract_if(.., |handle| !forget(any(handle), &listener));
+        Waited {
+            done: done.collect(),
+            pending,
         }
-        Waited { done, pending }
     }
+
+    fn listener(&self) -> Rc<dyn Listener> {
+        Rc::clone(&self.waiting) as Rc<dyn Listener>
+    }
+}
+
+/// Makes a future forget a listener. `false`: it is settled, and its callbacks are scheduled.
+#[inline(always)]
+fn forget(future: &AnyFuture, listener: &Rc<dyn Listener>) -> bool {
+    let header = future.header();
+    let pending = !future.is_settled();
+    if pending {
+        header.callbacks.borrow_mut().forget(listener);
+    }
+    pending
 }
 
 impl<T: 'static, H: AsRef<LoopFuture<T>>> Drop for Listening<T, H> {
     fn drop(&mut self) {
         self.waiting.stop_timer();
-        for (handle, token) in &self.members {
-            any(handle).unlisten(*token);
+        let listener = self.listener();
+        for handle in &self.members {
+            forget(any(handle), &listener);
         }
     }
 }
