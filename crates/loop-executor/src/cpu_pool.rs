@@ -95,7 +95,7 @@ impl CpuPool {
     /// Makes a pool whose threads are called `prefix_0`, `prefix_1`, ...
     ///
     /// # Errors
-    /// Those of [`new`](CpuPool::new).
+    /// Those of [`new`](CpuPool::new), and [`PoolError::InvalidPrefix`] if the prefix has a NUL byte.
     ///
     /// # Examples
     /// ```
@@ -110,6 +110,7 @@ impl CpuPool {
         if max_workers == 0 {
             return Err(PoolError::InvalidWorkers);
         }
+        PoolError::check_prefix(prefix)?;
         let id = PoolId::next();
         let threads = Threads::default();
         let pool = start(id, max_workers, prefix, &threads).inspect_err(|_| join(&threads))?;

@@ -21,6 +21,8 @@ pub enum PoolError {
     InvalidWorkers,
     /// The number of jobs after which a process is replaced is 0.
     InvalidMaxTasksPerChild,
+    /// The prefix of the threads' names has a NUL byte, which no name of a thread can have.
+    InvalidPrefix,
     /// The operating system refused what the pool needs from the start: a thread, a descriptor.
     Spawn(io::Error),
 }
@@ -30,6 +32,9 @@ impl fmt::Display for PoolError {
         match self {
             PoolError::InvalidWorkers => f.write_str("max_workers must be greater than 0"),
             PoolError::InvalidMaxTasksPerChild => f.write_str("max_tasks_per_child must be >= 1"),
+            PoolError::InvalidPrefix => {
+                f.write_str("the prefix of the threads' names must not contain a NUL byte")
+            }
             PoolError::Spawn(error) => {
                 write!(f, "the system refused what the pool needs: {error}")
             }
@@ -41,8 +46,20 @@ impl Error for PoolError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             PoolError::Spawn(error) => Some(error),
-            PoolError::InvalidWorkers | PoolError::InvalidMaxTasksPerChild => None,
+            PoolError::InvalidWorkers
+            | PoolError::InvalidMaxTasksPerChild
+            | PoolError::InvalidPrefix => None,
         }
+    }
+}
+
+impl PoolError {
+    /// Refuses a prefix here, where a thread with such a name would panic when it is made.
+    pub(crate) fn check_prefix(prefix: &str) -> Result<(), PoolError> {
+        if prefix.contains('\0') {
+            return Err(PoolError::InvalidPrefix);
+        }
+        Ok(())
     }
 }
 

@@ -51,7 +51,8 @@ impl ThreadPoolBuilder {
 
     /// Sets the first part of the threads' names; the second is `_0`, `_1`, ...
     ///
-    /// By default, `ThreadPoolExecutor-N` for the Nth pool of the process.
+    /// By default, `ThreadPoolExecutor-N` for the Nth pool of the process. A prefix with a NUL byte is refused when the
+    /// pool is [built](ThreadPoolBuilder::build).
     ///
     /// # Examples
     /// See [`ThreadPoolBuilder`].
@@ -197,7 +198,8 @@ impl ThreadPoolBuilder {
     /// Makes the pool. It has no threads yet.
     ///
     /// # Errors
-    /// [`PoolError::InvalidWorkers`] if `max_workers` is 0.
+    /// [`PoolError::InvalidWorkers`] if `max_workers` is 0, [`PoolError::InvalidPrefix`] if the names of threads would have
+    /// a NUL byte.
     ///
     /// # Examples
     /// See [`ThreadPoolBuilder`].
@@ -205,6 +207,9 @@ impl ThreadPoolBuilder {
         let max_workers = self.max_workers.unwrap_or_else(default_workers);
         if max_workers == 0 {
             return Err(PoolError::InvalidWorkers);
+        }
+        if let Some(prefix) = &self.thread_name_prefix {
+            PoolError::check_prefix(prefix)?;
         }
         Ok(ThreadPoolExecutor::start(max_workers, self))
     }

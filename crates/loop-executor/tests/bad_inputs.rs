@@ -100,6 +100,22 @@ fn no_workers() {
 }
 
 #[test]
+fn a_prefix_that_no_thread_can_have() {
+    let threads = ThreadPoolExecutor::builder().thread_name_prefix("a\0b");
+    let errors = [
+        threads.build().unwrap_err(),
+        CpuPool::with_prefix(1, "\0").unwrap_err(),
+    ];
+    for error in errors {
+        assert!(matches!(error, PoolError::InvalidPrefix));
+        assert_eq!(
+            error.to_string(),
+            "the prefix of the threads' names must not contain a NUL byte"
+        );
+    }
+}
+
+#[test]
 fn no_tasks_per_child() {
     let error = ProcessPoolExecutor::builder()
         .max_tasks_per_child(0)
