@@ -7,7 +7,7 @@
 use std::any::Any;
 use std::fmt;
 
-use loop_core::EventLoop;
+use loop_core::{EventLoop, Wakeup};
 use loop_tasks::LoopFuture;
 
 use crate::ConcurrentError;
@@ -75,9 +75,34 @@ impl Errand {
     ///
     /// # Examples
     /// See [`Errand`].
-    pub fn run(mut self) -> bool {
-        let parcel = self.0.take();
-        parcel.is_some_and(|parcel| parcel.run())
+    pub fn run(self) -> bool {
+        self.run_and_leave().is_some()
+    }
+
+    /// Does what [`run`](Errand::run) does, but a loop that sleeps is woken when the [`Wakeup`] is dropped; `None` if it
+    /// was cancelled before.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_bridge::Errand;
+    /// use loop_core::EventLoop;
+    /// use loop_tasks::LoopExt;
+    ///
+    /// let event_loop = EventLoop::new()?;
+    /// let Ok((errand, future)) = Errand::new(&event_loop, || 6 * 7) else {
+    ///     unreachable!("the loop is open");
+    /// };
+    /// std::thread::spawn(|| {
+    ///     let wakeup = errand.run_and_leave();
+    ///     // Whoever is woken finds that this is done, too.
+    ///     drop(wakeup);
+    /// });
+    /// assert_eq!(event_loop.run_until_complete(future)?, 42);
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn run_and_leave(mut self) -> Option<Wakeup> {
+        self.0.take()?.run()
     }
 
     /// Drops the work undone, and sends the loop the error.

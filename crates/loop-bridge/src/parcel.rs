@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use loop_core::{External, LoopHandle};
+use loop_core::{External, LoopHandle, Wakeup};
 use loop_tasks::LoopFuture;
 
 use crate::away::{Arrival, Away, Key};
@@ -63,8 +63,8 @@ impl Order {
 
 /// A parcel whose types are forgotten.
 pub(crate) trait Travels: Any + Send {
-    /// Does the work and sends the outcome back; `false` if the order was cancelled.
-    fn run(self: Box<Self>) -> bool;
+    /// Does the work and sends the outcome back; `None` if the order was cancelled.
+    fn run(self: Box<Self>) -> Option<Wakeup>;
     fn fail(self: Box<Self>, error: ConcurrentError);
     fn is_cancelled(&self) -> bool;
     /// Hands the outcome over, on the loop's thread.
@@ -100,11 +100,11 @@ where
         }
     }
 
-    fn send_back(mut self: Box<Self>, outcome: Result<T, ConcurrentError>) {
+    fn send_back(mut self: Box<Self>, outcome: Result<T, ConcurrentError>) -> Wakeup {
         self.stage = Stage::Done(outcome);
         let order = Arc::clone(&self.order);
         // A loop that is closed wants nothing any more.
-        let _ = order.handle.post(Arrival(self));
+        order.handle.leave(Arrival(self)).unwrap_or_default()
     }
 }
 
@@ -113,17 +113,14 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    fn run(mut self: Box<Self>) -> bool {
+    fn run(mut self: Box<Self>) -> Option<Wakeup> {
         if self.is_cancelled() {
-            return false;
+            return None;
         }
-        let Some(work) = self.take_work() else {
-            return false;
-        };
+        let work = self.take_work()?;
         // Whether the work left something in an odd state is for those to judge who see that it panicked.
         let outcome = catch_unwind(AssertUnwindSafe(work));
-        self.send_back(outcome.map_err(|payload| JobPanicked::new(payload).into()));
-        true
+        Some(self.send_back(outcome.map_err(|payload| JobPanicked::new(payload).into())))
     }
 
     fn fail(mut self: Box<Self>, error: ConcurrentError) {
@@ -133,7 +130,7 @@ where
         if let Some(work) = self.take_work() {
             // The work goes first: whoever sees the outcome may rely on what it held being free again.
             contain("the destructor of the work", || drop(work));
-            self.send_back(Err(error));
+            drop(self.send_back(Err(error)));
         }
     }
 

@@ -88,7 +88,7 @@ pub use event_loop::EventLoop;
 pub use exception::{ExceptionContext, ExceptionHandler, drop_quietly, panic_message};
 pub use handle::{Handle, TimerHandle};
 pub use raw::Job;
-pub use remote::{External, LoopHandle};
+pub use remote::{External, LoopHandle, Wakeup};
 pub use running::RunningCallback;
 pub use runtime::{LoopRef, LoopTime, Runtime, TimerId, WeakLoop};
 pub use unbound::{LoopBuilder, UnboundLoop};

@@ -83,24 +83,65 @@ impl LoopHandle {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn post<J: Job + Send>(&self, job: J) -> Result<(), LoopClosed<J>> {
+        if self.leave_there(job)? {
+            self.0.wake();
+        }
+        Ok(())
+    }
+
+    /// Does what [`post`](Self::post) does, but for one thing: a loop that sleeps is woken when the [`Wakeup`] is
+    /// dropped. For those who have something to put in order first: where threads share a processor, the loop may run
+    /// from that moment on, and the caller no more.
+    ///
+    /// Who posts meanwhile relies on that wake-up, so it should not be kept.
+    ///
+    /// # Errors
+    /// [`LoopClosed`] with the job, if the loop is closed.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::{EventLoop, Job};
+    /// struct Stop;
+    /// impl Job for Stop {
+    ///     fn run(self, event_loop: &EventLoop) {
+    ///         event_loop.stop();
+    ///     }
+    /// }
+    /// let event_loop = EventLoop::new()?;
+    /// let handle = event_loop.handle();
+    /// let thread = std::thread::spawn(move || {
+    ///     let wakeup = handle.leave(Stop).expect("it is open");
+    ///     println!("I am done");
+    ///     drop(wakeup);
+    /// });
+    /// event_loop.run_forever()?;
+    /// thread.join().unwrap();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn leave<J: Job + Send>(&self, job: J) -> Result<Wakeup, LoopClosed<J>> {
+        let sleeps = self.leave_there(job)?;
+        Ok(Wakeup(sleeps.then(|| self.clone())))
+    }
+
+    /// `true`: the loop sleeps, and is to be woken.
+    fn leave_there<J: Job + Send>(&self, job: J) -> Result<bool, LoopClosed<J>> {
         let Err(job) = self.post_here(job) else {
-            return Ok(());
+            return Ok(false);
         };
         // What allocates does so before it enters: others wait at the door.
         if const { SendJob::fits::<J>() } {
             let Some(poster) = self.0.mailbox.enter() else {
                 return Err(LoopClosed(job));
             };
-            self.0.post_as(poster, Message::Call(SendJob::new(job)));
+            Ok(self.0.leave_as(poster, Message::Call(SendJob::new(job))))
         } else {
             let job = Box::new(job);
             let Some(poster) = self.0.mailbox.enter() else {
                 return Err(LoopClosed(*job));
             };
-            self.0
-                .post_as(poster, Message::Call(SendJob::from_box(job)));
+            let message = Message::Call(SendJob::from_box(job));
+            Ok(self.0.leave_as(poster, message))
         }
-        Ok(())
     }
 
     /// Stops the loop after the iteration in which it hears of this; wakes it if it sleeps. Does nothing to a
@@ -315,6 +356,32 @@ struct Stop;
 impl Job for Stop {
     fn run(self, event_loop: &EventLoop) {
         event_loop.stop();
+    }
+}
+
+/// Wakes a loop, if that is necessary, when it is dropped. See [`LoopHandle::leave`].
+#[derive(Debug, Default)]
+#[must_use = "the loop is woken when this is dropped"]
+pub struct Wakeup(Option<LoopHandle>);
+
+impl Wakeup {
+    /// Whether the loop sleeps, as far as is known.
+    ///
+    /// # Examples
+    /// ```
+    /// assert!(!loop_core::Wakeup::default().is_needed());
+    /// ```
+    #[must_use]
+    pub fn is_needed(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
+impl Drop for Wakeup {
+    fn drop(&mut self) {
+        if let Some(LoopHandle(shared)) = &self.0 {
+            shared.wake();
+        }
     }
 }
 

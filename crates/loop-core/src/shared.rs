@@ -124,15 +124,24 @@ impl Shared {
     /// Leaves a message and wakes the loop if it sleeps, or its host if it is not being run.
     #[inline]
     pub(crate) fn post_as(&self, poster: Poster<'_, Message>, message: Message) {
-        match poster.post(message) {
-            Posted::Asleep => self.wake(),
-            Posted::First => self.call_hook_if_unattended(),
-            Posted::Behind => {}
+        if self.leave_as(poster, message) {
+            self.wake();
         }
     }
 
+    /// Leaves a message and wakes the loop's host if it is not being run. `true`: it sleeps, and is to be woken.
+    #[inline]
+    pub(crate) fn leave_as(&self, poster: Poster<'_, Message>, message: Message) -> bool {
+        match poster.post(message) {
+            Posted::Asleep => return true,
+            Posted::First => self.call_hook_if_unattended(),
+            Posted::Behind => {}
+        }
+        false
+    }
+
     #[cold]
-    fn wake(&self) {
+    pub(crate) fn wake(&self) {
         // Locked by one poster at a time, the one that found the loop asleep.
         let poll_waker = self.poll_waker.lock();
         let woken = poll_waker

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{stop, watchdog};
-use loop_core::{EventLoop, LoopHandle, UnboundLoop, get_running_loop};
+use loop_core::{EventLoop, Job, LoopHandle, UnboundLoop, get_running_loop};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -146,6 +146,39 @@ fn a_loop_that_polls_is_woken() {
 
 /// The poller is made when the first descriptor comes, while posters already know how to wake a thread that parks.
 #[cfg(unix)]
+#[test]
+fn a_loop_that_sleeps_is_woken_by_a_wakeup_that_is_dropped() {
+    struct Note(bool);
+    impl Job for Note {
+        fn run(self, event_loop: &EventLoop) {
+            if self.0 {
+                event_loop.stop();
+            }
+        }
+    }
+    let _watchdog = watchdog();
+    let event_loop = EventLoop::new().unwrap();
+    for _ in 0..20 {
+        let handle = event_loop.handle();
+        let poster = thread::spawn(move || {
+            let wakeup = loop {
+                let wakeup = handle.leave(Note(false)).unwrap();
+                if wakeup.is_needed() {
+                    break wakeup;
+                }
+                thread::yield_now(); // it is awake, and will sleep
+            };
+            handle.post(Note(true)).unwrap();
+            drop(wakeup);
+        });
+        event_loop.run_forever().unwrap();
+        poster.join().unwrap();
+    }
+    let handle = event_loop.handle();
+    event_loop.close().unwrap();
+    assert!(handle.leave(Note(false)).is_err());
+}
+
 #[test]
 fn a_loop_that_gets_its_first_descriptor_while_others_post_is_woken() {
     let _watchdog = watchdog();

@@ -15,7 +15,9 @@
 //! *On their way* are those that were woken, and those that *search*: a worker that has had one job
 //! after the other and finds no more lets others run for a moment and looks again before it sleeps.
 //! (One that was woken for a single job does not: where jobs come one at a time, it would only be
-//! in the way of whoever waits for that one.) A worker that takes a job and
+//! in the way of whoever waits for that one.) And a worker that wakes a loop for the outcome of a job searches, too:
+//! where they share a processor, the loop often runs at once, before the worker sleeps, and sends the next job; that
+//! needs no second worker, and no wake-up. A worker that takes a job and
 //! leaves others behind, with nobody on the way, wakes the next one first. So in a burst of short
 //! jobs the system is asked to wake a thread now and then and not for every job, and of jobs that
 //! block each has a worker of its own.
@@ -69,7 +71,7 @@ pub(crate) struct State {
     idle: usize,
     /// Wake-ups that no worker has answered yet.
     woken: usize,
-    /// Workers that have found no job, and look again.
+    /// Workers that have no job, and look for one before they sleep.
     searching: usize,
     /// Workers whose threads have been started and have not got here yet. They come for a job like
     /// those that are woken, but what they do before it may take long.
@@ -171,8 +173,8 @@ impl Crew {
         Ok(())
     }
 
-    /// The life of worker `number`: `run`s jobs until the crew is closed and there are none left.
-    pub(crate) fn work(&self, number: usize, mut run: impl FnMut(Job)) {
+    /// The life of worker `number`: runs jobs until the crew is closed and there are none left.
+    pub(crate) fn work(&self, number: usize) {
         let mut state = lock(&self.state);
         state.starting -= 1;
         // How many jobs it has had since it last slept.
@@ -199,11 +201,16 @@ impl Crew {
                 if wakes {
                     self.wake.notify_one();
                 }
-                run(job);
+                let wakeup = job.run_and_leave().unwrap_or_default();
                 state = lock(&self.state);
                 state.posts[number].running = None;
                 if state.posts[number].written_off {
+                    drop(state); // before the loop is told
                     return;
+                }
+                // In the models, after every job: there are no loops.
+                if wakeup.is_needed() || cfg!(loom) {
+                    state = self.tell(state, || drop(wakeup));
                 }
             } else if let Phase::Open = state.phase {
                 if streak > 1 {
@@ -236,6 +243,23 @@ impl Crew {
             }
         }
         self.leave(state);
+    }
+
+    /// Tells the loop that waits for an outcome, as one who is on the way to the next job.
+    ///
+    /// Only what cannot keep the worker is done here, or the next job would wait for it: a loop that sleeps is woken with a
+    /// call of the system. (The hook of one that is not being run, and destructors, are called before, as part of the job.)
+    fn tell<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        tell: impl FnOnce(),
+    ) -> MutexGuard<'a, State> {
+        state.searching += 1;
+        drop(state);
+        tell();
+        let mut state = lock(&self.state);
+        state.searching -= 1;
+        state
     }
 
     /// Waits for a moment for a job to come, without sleeping: what the system does to send a thread
@@ -406,5 +430,45 @@ impl State {
     /// Whether nobody works any more, and nobody will.
     pub(crate) fn is_over(&self) -> bool {
         self.workers == 0 && !matches!(self.phase, Phase::Open)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_tells_a_loop_comes_for_the_job_that_it_sends() {
+        let crew = Crew::new(2);
+        let [first, second] = [1, 2].map(|number| Job::new(move || number, None));
+        crew.submit(first.0, |_| Ok(())).unwrap();
+        lock(&crew.state).starting -= 1; // it has come, and is done with the first
+        let done = lock(&crew.state).queue.pop_front();
+        assert!(done.is_some_and(Job::run));
+
+        let state = crew.tell(lock(&crew.state), || {
+            let hire = |_| unreachable!("somebody is on the way");
+            crew.submit(second.0, hire).unwrap();
+        });
+        assert_eq!((state.searching, state.queue.len()), (0, 1));
+        drop(state);
+        let third = Job::new(|| 3, None);
+        let mut hired = false;
+        crew.submit(third.0, |_| {
+            hired = true;
+            Ok(())
+        })
+        .unwrap();
+        assert!(hired, "one is at work and has a job waiting for it already");
+        crew.shut_down(false);
+        crew.work(1);
+        assert_eq!(
+            (
+                first.1.result(None).unwrap(),
+                second.1.result(None).unwrap()
+            ),
+            (1, 2)
+        );
+        assert_eq!(third.1.result(None).unwrap(), 3);
     }
 }

@@ -9,7 +9,7 @@ use loop_bridge::{
     BlockingGuard, ConcurrentError, ConcurrentFuture, Errand, JobPanicked, Promise, WouldDeadlock,
     concurrent_future, guarded_future,
 };
-use loop_core::{EventLoop, drop_quietly};
+use loop_core::{EventLoop, Wakeup, drop_quietly};
 use loop_tasks::LoopFuture;
 
 /// Work to be done once, somewhere else.
@@ -130,9 +130,15 @@ impl Job {
     /// # let _: loop_bridge::ConcurrentFuture<()> = future;
     /// ```
     pub fn run(self) -> bool {
+        self.run_and_leave().is_some()
+    }
+
+    /// Does the work; if a loop waits for it that sleeps, that is woken when the [`Wakeup`] is dropped. `None` if it was
+    /// cancelled before.
+    pub(crate) fn run_and_leave(self) -> Option<Wakeup> {
         match self.load {
-            Load::Shared(parts) => contain(|| parts.run()).unwrap_or(false),
-            Load::Errand(errand) => errand.run(),
+            Load::Shared(parts) => contain(|| parts.run())?.then(Wakeup::default),
+            Load::Errand(errand) => errand.run_and_leave(),
         }
     }
 

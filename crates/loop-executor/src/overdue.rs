@@ -160,12 +160,8 @@ mod tests {
         let (worker, workers) = mpsc::channel();
         let hire = |number| {
             let crew = Arc::clone(&crew);
-            let life = move || {
-                crew.work(number, |job| {
-                    job.run();
-                });
-            };
-            worker.send(thread::spawn(life)).unwrap();
+            let life = thread::spawn(move || crew.work(number));
+            worker.send(life).unwrap();
             Ok(())
         };
         crew.submit(stuck.0, hire).unwrap();

@@ -319,9 +319,7 @@ impl Shared {
     fn work(&self, number: usize) {
         self.id.enter();
         match self.initialize() {
-            Ok(()) => self.crew.work(number, |job| {
-                job.run();
-            }),
+            Ok(()) => self.crew.work(number),
             Err(cause) => self.crew.break_down(BrokenThreadPool::new(cause)),
         }
     }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use loom::sync::{Condvar, Mutex};
 use loom::thread;
 use loop_bridge::ConcurrentError;
 use loop_executor::{ExecutorExt, ThreadPoolExecutor};
@@ -123,6 +124,26 @@ fn reuse_the_idle<S: Subject>() {
     assert_eq!(ends.ran.get(), 3);
 }
 
+/// Jobs come one at a time: the next as soon as the one before says that it has run. What nobody comes for is a deadlock.
+fn one_at_a_time<S: Subject>() {
+    let (pool, ends) = (S::new(1), Ends::default());
+    let ran = Arc::new((Mutex::new(0), Condvar::new()));
+    for number in 1..=2 {
+        let told = Arc::clone(&ran);
+        let job = move || {
+            *told.0.lock().unwrap() += 1;
+            told.1.notify_one();
+        };
+        assert!(pool.submit(job, ends.clone()));
+        let mut so_far = ran.0.lock().unwrap();
+        while *so_far < number {
+            so_far = ran.1.wait(so_far).unwrap();
+        }
+    }
+    pool.shutdown(true, false);
+    assert_eq!(ends.ran.get(), 2);
+}
+
 /// E4: a job panics while the pool is shut down.
 fn panic_or_shutdown<S: Subject>() {
     let (pool, ends) = (S::new(1), Ends::default());
@@ -186,6 +207,11 @@ fn e3_idle_workers_are_reused() {
 }
 
 #[test]
+fn jobs_that_come_one_at_a_time() {
+    loom::model(one_at_a_time::<Real>);
+}
+
+#[test]
 fn e4_a_panic_and_shutdown() {
     loom::model(panic_or_shutdown::<Real>);
 }
@@ -209,6 +235,7 @@ fn two_threads_wait_for_the_end() {
 fn the_small_pool_without_a_mistake_passes() {
     loom::model(two_jobs_and_shutdown::<Mutant<{ Mistake::NONE }>>);
     loom::model(submit_or_cancel::<Mutant<{ Mistake::NONE }>>);
+    loom::model(one_at_a_time::<Mutant<{ Mistake::NONE }>>);
     loom::model(broken_or_submit::<Mutant<{ Mistake::NONE }>>);
     loom::model(two_wait::<Mutant<{ Mistake::NONE }>>);
 }
@@ -236,6 +263,11 @@ fn mutant_submit_looks_and_then_queues() {
 #[test]
 fn mutant_the_broken_pool_forgets_what_waits() {
     loom::model(broken_or_submit::<Mutant<{ Mistake::FORGET_PENDING }>>);
+}
+
+#[test]
+fn mutant_a_worker_that_tells_sleeps_without_another_look() {
+    loom::model(one_at_a_time::<Mutant<{ Mistake::TELL_THEN_SLEEP }>>);
 }
 
 #[test]

@@ -25,6 +25,8 @@ impl Mistake {
     pub(crate) const FORGET_PENDING: u8 = 5;
     /// The last worker tells one of those who wait for it.
     pub(crate) const TELL_ONE: u8 = 6;
+    /// A worker that tells of an outcome, and for which nobody is woken meanwhile, sleeps without another look.
+    pub(crate) const TELL_THEN_SLEEP: u8 = 7;
 }
 
 type Job = (Box<dyn FnOnce() + Send>, Ends);
@@ -34,6 +36,7 @@ struct State {
     closed: bool,
     queue: VecDeque<Job>,
     workers: usize,
+    telling: bool,
 }
 
 struct Shared {
@@ -72,7 +75,13 @@ impl<const MISTAKE: u8> Mutant<MISTAKE> {
                 drop(state);
                 job();
                 ends.ran.add();
+                shared.state.lock().unwrap().telling = true;
+                // Now it tells, and others submit.
                 state = shared.state.lock().unwrap();
+                state.telling = false;
+                if MISTAKE == Mistake::TELL_THEN_SLEEP && !state.closed {
+                    state = shared.wake.wait(state).unwrap();
+                }
             } else if state.closed {
                 break;
             } else {
@@ -118,8 +127,11 @@ impl<const MISTAKE: u8> Subject for Mutant<MISTAKE> {
             let shared = Arc::clone(&self.0);
             thread::spawn(move || Mutant::<MISTAKE>::work(&shared));
         }
+        let telling = state.telling;
         drop(state);
-        self.0.wake.notify_one();
+        if !telling {
+            self.0.wake.notify_one();
+        }
         true
     }
 
