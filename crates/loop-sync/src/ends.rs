@@ -1,8 +1,10 @@
 //! The two ends of a queue: waiting for an item, and for room for one.
 //!
-//! Written by hand: nearly always there is nothing to wait for, and then all that they cost is a look.
+//! Written by hand: nearly always there is nothing to wait for, and then all that they cost is a look. What waiting
+//! takes stands apart, so that the look is small enough to become part of whoever awaits.
 
 use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -14,7 +16,8 @@ use crate::waiters::Standing;
 #[must_use = "futures do nothing unless they are awaited"]
 pub(crate) struct Get<T> {
     queue: Queue<T>,
-    standing: Standing,
+    /// Given up by `drop`, which leaves nothing in it.
+    standing: ManuallyDrop<Standing>,
 }
 
 impl<T> Get<T> {
@@ -22,7 +25,15 @@ impl<T> Get<T> {
     pub(crate) fn new(queue: Queue<T>) -> Get<T> {
         Get {
             queue,
-            standing: Standing::default(),
+            standing: ManuallyDrop::default(),
+        }
+    }
+
+    #[cold]
+    fn give_up(&mut self) {
+        let woken = self.standing.give_up(self.queue.getters());
+        if woken && !self.queue.empty() {
+            self.queue.getters().wake(1);
         }
     }
 }
@@ -30,21 +41,20 @@ impl<T> Get<T> {
 impl<T> Future for Get<T> {
     type Output = Result<T, QueueShutDown>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Get { queue, standing } = self.get_mut();
         if standing.is_in_line() {
             ready!(standing.poll(queue.getters(), cx));
         }
         match queue.get_nowait() {
-            Ok(item) => return Poll::Ready(Ok(item)),
-            Err(GetNowaitError::QueueShutDown) => {
-                return Poll::Ready(Err(QueueShutDown(())));
+            Ok(item) => Poll::Ready(Ok(item)),
+            Err(GetNowaitError::QueueShutDown) => Poll::Ready(Err(QueueShutDown(()))),
+            Err(GetNowaitError::QueueEmpty) => {
+                standing.begin(queue.getters(), cx);
+                Poll::Pending
             }
-            Err(GetNowaitError::QueueEmpty) => {}
         }
-        standing.begin(queue.getters(), cx);
-        Poll::Pending
     }
 }
 
@@ -52,10 +62,7 @@ impl<T> Drop for Get<T> {
     #[inline]
     fn drop(&mut self) {
         if self.standing.is_in_line() {
-            let woken = self.standing.give_up(self.queue.getters());
-            if woken && !self.queue.empty() {
-                self.queue.getters().wake(1);
-            }
+            self.give_up();
         }
     }
 }
@@ -66,7 +73,8 @@ pub(crate) struct Put<T> {
     queue: Queue<T>,
     /// Until it is in the queue.
     item: Option<T>,
-    standing: Standing,
+    /// As in [`Get`].
+    standing: ManuallyDrop<Standing>,
 }
 
 /// The item is never pinned.
@@ -78,7 +86,15 @@ impl<T> Put<T> {
         Put {
             queue,
             item: Some(item),
-            standing: Standing::default(),
+            standing: ManuallyDrop::default(),
+        }
+    }
+
+    #[cold]
+    fn give_up(&mut self) {
+        let woken = self.standing.give_up(self.queue.putters());
+        if woken && !self.queue.full() {
+            self.queue.putters().wake(1);
         }
     }
 }
@@ -86,7 +102,7 @@ impl<T> Put<T> {
 impl<T> Future for Put<T> {
     type Output = Result<(), QueueShutDown<T>>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Put {
             queue,
@@ -98,14 +114,14 @@ impl<T> Future for Put<T> {
         }
         let next = item.take().expect("polled after it was ready");
         match queue.put_nowait(next) {
-            Ok(()) => return Poll::Ready(Ok(())),
-            Err(PutNowaitError::QueueShutDown(next)) => {
-                return Poll::Ready(Err(QueueShutDown(next)));
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(PutNowaitError::QueueShutDown(next)) => Poll::Ready(Err(QueueShutDown(next))),
+            Err(PutNowaitError::QueueFull(next)) => {
+                *item = Some(next);
+                standing.begin(queue.putters(), cx);
+                Poll::Pending
             }
-            Err(PutNowaitError::QueueFull(next)) => *item = Some(next),
         }
-        standing.begin(queue.putters(), cx);
-        Poll::Pending
     }
 }
 
@@ -113,10 +129,7 @@ impl<T> Drop for Put<T> {
     #[inline]
     fn drop(&mut self) {
         if self.standing.is_in_line() {
-            let woken = self.standing.give_up(self.queue.putters());
-            if woken && !self.queue.full() {
-                self.queue.putters().wake(1);
-            }
+            self.give_up();
         }
     }
 }

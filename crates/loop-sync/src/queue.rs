@@ -53,12 +53,13 @@ struct Inner<T> {
     store: RefCell<Items<T>>,
     /// 0: no limit.
     maxsize: usize,
+    /// Nothing more is put in beside so many items; 0 once it is shut down.
+    limit: Cell<usize>,
     getters: Waiters,
     putters: Waiters,
     /// Items that were put and of which nobody has said that they are done.
     unfinished: Cell<usize>,
     finished: Event,
-    shut_down: Cell<bool>,
 }
 
 impl<T: 'static> Queue<T> {
@@ -83,11 +84,11 @@ impl<T> Queue<T> {
             name,
             store: RefCell::new(items),
             maxsize,
+            limit: Cell::new(if maxsize > 0 { maxsize } else { usize::MAX }),
             getters: Waiters::default(),
             putters: Waiters::default(),
             unfinished: Cell::new(0),
             finished,
-            shut_down: Cell::new(false),
         }))
     }
 
@@ -201,25 +202,28 @@ impl<T> Queue<T> {
     /// ```
     #[inline]
     pub fn put_nowait(&self, item: T) -> Result<(), PutNowaitError<T>> {
-        if self.0.shut_down.get() {
-            return Err(PutNowaitError::QueueShutDown(item));
+        let mut store = self.0.store.borrow_mut();
+        if store.len() >= self.0.limit.get() {
+            return Err(if self.is_shut_down() {
+                PutNowaitError::QueueShutDown(item)
+            } else {
+                PutNowaitError::QueueFull(item)
+            });
         }
-        if self.full() {
-            return Err(PutNowaitError::QueueFull(item));
-        }
-        self.push(item);
-        Ok(())
-    }
-
-    #[inline]
-    fn push(&self, item: T) {
-        self.0.store.borrow_mut().put(item);
+        store.put(item);
+        drop(store);
         let unfinished = self.0.unfinished.get();
         self.0.unfinished.set(unfinished + 1);
         if unfinished == 0 {
             self.0.finished.clear();
         }
         self.0.getters.wake(1);
+        Ok(())
+    }
+
+    #[inline]
+    fn is_shut_down(&self) -> bool {
+        self.0.limit.get() == 0
     }
 
     /// Takes an item out, when there is one.
@@ -271,7 +275,7 @@ impl<T> Queue<T> {
                 self.0.putters.wake(1);
                 Ok(item)
             }
-            None if self.0.shut_down.get() => Err(GetNowaitError::QueueShutDown),
+            None if self.is_shut_down() => Err(GetNowaitError::QueueShutDown),
             None => Err(GetNowaitError::QueueEmpty),
         }
     }
@@ -343,7 +347,7 @@ impl<T> Queue<T> {
     /// ```
     pub fn shutdown(&self, immediate: bool) {
         let inner = &*self.0;
-        inner.shut_down.set(true);
+        inner.limit.set(0);
         if immediate {
             loop {
                 // Dropped when nothing is borrowed: its destructor may use the queue.
@@ -392,7 +396,7 @@ impl<T> fmt::Debug for Queue<T> {
         if inner.unfinished.get() > 0 {
             write!(f, " tasks={}", inner.unfinished.get())?;
         }
-        f.write_str(if inner.shut_down.get() {
+        f.write_str(if self.is_shut_down() {
             " shutdown>"
         } else {
             ">"

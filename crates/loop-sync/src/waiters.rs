@@ -7,7 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use loop_tasks::{Gate, GateOpener, TaskError};
 
@@ -66,6 +66,12 @@ impl Waiters {
     }
 
     #[inline(always)]
+    fn leave(&self, key: u64) {
+        let who = self.line.borrow_mut().remove(key);
+        drop(who);
+    }
+
+    #[inline(always)]
     fn give_out(&self) -> Option<GateOpener> {
         let mut line = self.line.borrow_mut();
         let who = line.give_out().cloned();
@@ -113,65 +119,61 @@ impl Waiters {
 
 /// One wait in a line: not begun, or standing there.
 #[derive(Default)]
-pub(crate) struct Standing {
-    /// From the beginning to the end.
-    gate: Option<Gate>,
-    key: Option<u64>,
+pub(crate) enum Standing {
+    /// It has not begun, or has come to an end.
+    #[default]
+    Aside,
+    InLine {
+        gate: Gate,
+        key: u64,
+    },
 }
 
 impl Standing {
     /// Whether it has begun, and has come to no end.
     #[inline]
     pub(crate) fn is_in_line(&self) -> bool {
-        self.key.is_some()
+        matches!(self, Standing::InLine { .. })
     }
 
     /// Comes to the end of the line, to wait there until it is woken.
     ///
     /// # Panics
     /// As [`Waiters::wait`].
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn begin(&mut self, waiters: &Waiters, cx: &mut Context<'_>) {
-        let Standing { gate, key } = self;
-        let gate = gate.insert(Gate::new());
-        // Not ready: nobody opens it in there.
-        let _ = gate.poll_with(cx, |who| *key = Some(waiters.enter(who)));
+        let (gate, who) = Gate::begin(cx, "to wait");
+        let key = waiters.enter(who);
+        *self = Standing::InLine { gate, key };
     }
 
     /// Goes on waiting, and is as new when it was woken.
-    ///
-    /// # Panics
-    /// If it has not begun.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn poll(&mut self, waiters: &Waiters, cx: &mut Context<'_>) -> Poll<()> {
-        let gate = self.gate.as_mut().expect("it has begun");
-        match gate.poll_with(cx, drop) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(())) => {
-                // An open one holds nothing.
-                std::mem::forget(self.gate.take());
-                self.leave(waiters);
+        let Standing::InLine { gate, key } = self else {
+            return Poll::Ready(());
+        };
+        match ready!(gate.poll(cx)) {
+            Ok(()) => {
+                let key = *key;
+                // An open gate holds nothing.
+                std::mem::forget(std::mem::take(self));
+                waiters.leave(key);
                 Poll::Ready(())
             }
-            Poll::Ready(Err(error)) => ended(error, cx),
-        }
-    }
-
-    #[inline(always)]
-    fn leave(&mut self, waiters: &Waiters) {
-        if let Some(key) = self.key.take() {
-            let who = waiters.line.borrow_mut().remove(key);
-            drop(who);
+            Err(error) => ended(error, cx),
         }
     }
 
     /// Leaves the line before the end. Whether it had been woken.
-    #[inline]
     pub(crate) fn give_up(&mut self, waiters: &Waiters) -> bool {
+        let Standing::InLine { gate, key } = std::mem::take(self) else {
+            return false;
+        };
+        let woken = gate.is_open();
         // The request that came to it is given back before the next in the line hears of anything.
-        let gate = self.gate.take();
-        let woken = gate.is_some_and(|gate| gate.is_open());
-        self.leave(waiters);
+        drop(gate);
+        waiters.leave(key);
         woken
     }
 }

@@ -8,7 +8,7 @@
 //! stands at a future after all; so does one that moves from the task where it began.
 
 use std::fmt;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use loop_core::LoopRef;
 
@@ -17,7 +17,7 @@ use crate::cell::{AnyFuture, TaskRef};
 use crate::current;
 use crate::error::TaskError;
 use crate::future::LoopFuture;
-use crate::link::{Ended, Tie};
+use crate::link::Tie;
 use crate::sleep::running;
 use crate::state::State;
 use crate::step;
@@ -111,7 +111,8 @@ impl Gate {
         enter: impl FnOnce(GateOpener),
     ) -> Poll<Result<(), TaskError>> {
         if let Place::New = self.0 {
-            let opener = self.begin(cx, "to wait");
+            let (gate, opener) = Gate::begin(cx, "to wait");
+            *self = gate;
             enter(opener);
             if let Place::Task(task, wait) = &self.0
                 && task.core().waits.borrow().stage(*wait) == Some(Stage::Closed)
@@ -122,39 +123,69 @@ impl Gate {
         self.poll(cx)
     }
 
-    /// Begins to wait in the current task; `what` does, as it is said where no loop is running.
+    /// Begins to wait in the current task: the gate, to be [polled](Gate::poll) when the task is woken, and what opens
+    /// it.
+    ///
+    /// # Panics
+    /// Where no loop is running; the message says that it was needed for `what`.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::future::poll_fn;
+    /// use std::task::Poll;
+    /// use loop_core::EventLoop;
+    /// use loop_tasks::{Gate, LoopExt};
+    /// let event_loop = EventLoop::new()?;
+    /// event_loop.run_until_complete(async {
+    ///     let (mut gate, opener) = poll_fn(|cx| Poll::Ready(Gate::begin(cx, "to wait"))).await;
+    ///     opener.open();
+    ///     assert!(poll_fn(|cx| gate.poll(cx)).await.is_ok());
+    /// })?;
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline(always)]
-    pub(crate) fn begin(&mut self, cx: &Context<'_>, what: &str) -> GateOpener {
+    pub fn begin(cx: &mut Context<'_>, what: &str) -> (Gate, GateOpener) {
         if let Some(task) = current::current()
             && task.wakes(cx.waker())
         {
             let wait = task.core().waits.borrow_mut().add(None);
-            // What it replaces holds nothing.
-            let place = Place::Task(task.clone(), wait);
-            std::mem::forget(std::mem::replace(&mut self.0, place));
+            let gate = Gate(Place::Task(task.clone(), wait));
             let at = task.into();
-            return GateOpener { at, wait };
+            return (gate, GateOpener { at, wait });
         }
-        self.begin_away(what)
+        Gate::begin_away(cx, what)
     }
 
     /// It begins in a combinator, or outside of a task.
     #[cold]
-    fn begin_away(&mut self, what: &str) -> GateOpener {
+    fn begin_away(cx: &mut Context<'_>, what: &str) -> (Gate, GateOpener) {
         let owner = running(what);
         let future = LoopFuture::new(&owner);
-        self.0 = Place::Away(Box::new(Away {
-            future: future.clone(),
+        let at = future.any().clone();
+        let mut away = Away {
+            future,
             tie: Tie::None,
             began: None,
-        }));
-        let at = future.any().clone();
-        GateOpener { at, wait: 0 }
+        };
+        let begun = away.poll(cx);
+        debug_assert!(begun.is_pending(), "nobody can open it yet");
+        let gate = Gate(Place::Away(Box::new(away)));
+        (gate, GateOpener { at, wait: 0 })
     }
 
-    /// Waits on, after the poll that began it.
+    /// Waits on, once it has begun.
+    ///
+    /// # Errors
+    /// As [`poll_with`](Gate::poll_with).
+    ///
+    /// # Panics
+    /// If it has not begun.
+    ///
+    /// # Examples
+    /// See [`begin`](Gate::begin).
     #[inline(always)]
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
         if let Place::Task(task, wait) = &self.0
             && task.core().waits.borrow_mut().take_open(*wait)
         {
@@ -189,7 +220,8 @@ impl Gate {
     #[cold]
     fn poll_away(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
         match &mut self.0 {
-            Place::New | Place::Task(..) => unreachable!("it has begun, and not in this task"),
+            Place::New => panic!("a gate is polled before it has begun"),
+            Place::Task(..) => unreachable!("it was looked at"),
             Place::Opened => Poll::Ready(Ok(())),
             Place::Cancelled(_) => Poll::Ready(Err(TaskError::Cancelled(Cancelled::new()))),
             Place::Away(away) => {
@@ -221,8 +253,7 @@ impl Gate {
     #[cold]
     fn move_away(&mut self) {
         if let Place::Task(task, wait) = std::mem::take(&mut self.0) {
-            let former = task.core().waits.borrow_mut().remove(wait);
-            drop(former);
+            task.core().waits.borrow_mut().leave(wait);
             let owner = &task.header().owner;
             let future = LoopFuture::new(owner);
             Tasks::of(owner).keep_moved((task.core().key, wait), future.any().clone());
@@ -252,12 +283,6 @@ impl Gate {
 }
 
 impl Gate {
-    /// Whether it is among the waits of a task: then nothing has to be polled for it to go on.
-    #[inline]
-    pub(crate) fn is_in_task(&self) -> bool {
-        matches!(self.0, Place::Task(..))
-    }
-
     /// The loop of one that has begun and was not opened yet, so far as that was seen.
     #[inline]
     pub(crate) fn owner(&self) -> Option<&LoopRef> {
@@ -273,7 +298,7 @@ impl Drop for Gate {
     #[inline]
     fn drop(&mut self) {
         if let Place::Task(task, wait) = &self.0 {
-            let passed = task.core().waits.borrow_mut().leave_gate(*wait);
+            let (passed, _) = task.core().waits.borrow_mut().leave(*wait);
             if passed {
                 cancel::give_back(task);
             }
@@ -283,14 +308,11 @@ impl Drop for Gate {
 
 impl Away {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
-        match self.tie.poll(self.future.any(), cx) {
-            Poll::Pending | Poll::Ready(Ended::Interrupted) => Poll::Pending,
-            Poll::Ready(Ended::Refused(error)) => Poll::Ready(Err(error)),
-            Poll::Ready(Ended::Settled) if self.future.cancelled() => {
-                Poll::Ready(Err(TaskError::Cancelled(Cancelled::new())))
-            }
-            Poll::Ready(Ended::Settled) => Poll::Ready(Ok(())),
+        ready!(self.tie.poll(self.future.any(), cx))?;
+        if self.future.cancelled() {
+            return Poll::Ready(Err(TaskError::Cancelled(Cancelled::new())));
         }
+        Poll::Ready(Ok(()))
     }
 }
 

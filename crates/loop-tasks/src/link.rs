@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use crate::callbacks::Callback;
 use crate::cancel;
@@ -32,21 +32,20 @@ pub(crate) enum Tie {
     Waker { callback: u32 },
 }
 
-/// How an await ended.
-pub(crate) enum Ended {
-    /// The future is settled: look at it.
-    Settled,
-    /// The future was cancelled through this await, so the await is interrupted: return `Pending`.
-    Interrupted,
-    /// It could not begin.
-    Refused(TaskError),
-}
-
 impl Tie {
-    pub(crate) fn poll(&mut self, future: &AnyFuture, cx: &mut Context<'_>) -> Poll<Ended> {
-        let state = future.header().state.get();
-        if state.has(State::SETTLED) {
-            return Poll::Ready(self.end(future));
+    /// Waits until the future is settled.
+    ///
+    /// It is not, for this await, if it was cancelled through it: then that interrupts the task.
+    ///
+    /// # Errors
+    /// Why it cannot begin to wait.
+    pub(crate) fn poll(
+        &mut self,
+        future: &AnyFuture,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), TaskError>> {
+        if future.is_settled() {
+            return self.end(future);
         }
         // Whoever polled it last is told: an await may move to another task, or into a combinator.
         if !matches!(self, Tie::None) {
@@ -69,16 +68,17 @@ impl Tie {
         }
     }
 
-    fn tie(&mut self, future: &AnyFuture, cx: &mut Context<'_>) -> Poll<Ended> {
+    #[inline]
+    fn tie(&mut self, future: &AnyFuture, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
         let header = future.header();
         let task = current::current();
         if let Some(task) = &task {
             if task.is(future) {
-                return Poll::Ready(Ended::Refused(TaskError::SelfAwait));
+                return Poll::Ready(Err(TaskError::SelfAwait));
             }
             if !task.header().owner.same(&header.owner) {
                 let (future, task) = (header.owner.id(), task.header().owner.id());
-                return Poll::Ready(Ended::Refused(TaskError::WrongLoop { future, task }));
+                return Poll::Ready(Err(TaskError::WrongLoop { future, task }));
             }
         }
         if header.state.get().has(State::LOST) {
@@ -95,40 +95,36 @@ impl Tie {
             };
             return Poll::Pending;
         }
+        self.tie_to_waker(future, cx)
+    }
+
+    fn tie_to_waker(
+        &mut self,
+        future: &AnyFuture,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), TaskError>> {
         // Before anything is borrowed: a clone is foreign code, which may even settle the future.
         let waker = cx.waker().clone();
-        let header = future.header();
-        let state = header.state.get();
-        if state.has(State::SETTLED) {
-            return Poll::Ready(self.end(future));
+        if future.is_settled() {
+            return self.end(future);
         }
-        let callback = header.callbacks.borrow_mut().add(Callback::Wake(waker));
+        let mut callbacks = future.header().callbacks.borrow_mut();
+        let callback = callbacks.add(Callback::Wake(waker));
         *self = Tie::Waker { callback };
         Poll::Pending
     }
 
+    /// The future is settled.
     #[inline(always)]
-    fn end(&mut self, future: &AnyFuture) -> Ended {
-        match self {
-            Tie::None => Ended::Settled,
-            _ => self.end_tied(future),
-        }
-    }
-
-    fn end_tied(&mut self, future: &AnyFuture) -> Ended {
+    fn end(&mut self, future: &AnyFuture) -> Poll<Result<(), TaskError>> {
         if let Tie::Task { task, wait, .. } = std::mem::take(self) {
-            let wait = task.core().waits.borrow_mut().remove(wait);
-            if wait.is_some_and(|wait| wait.passed) && future.was_cancelled() {
-                if current::is_current(&task) {
-                    future.mark_retrieved();
-                    cancel::raise();
-                    return Ended::Interrupted;
-                }
-                // The await has moved on; the request was that task's.
-                cancel::give_back(&task);
+            let (passed, waited) = task.core().waits.borrow_mut().leave(wait);
+            drop(waited);
+            if passed && future.was_cancelled() {
+                return answer(&task, future);
             }
         }
-        Ended::Settled
+        Poll::Ready(Ok(()))
     }
 
     /// Takes the await back, as if it had never been.
@@ -148,19 +144,33 @@ impl Tie {
                 let callback = future.header().callbacks.borrow_mut().remove(callback);
                 drop(callback);
                 let core = task.core();
-                let wait = core.waits.borrow_mut().remove(wait);
+                let (passed, waited) = core.waits.borrow_mut().leave(wait);
+                drop(waited);
                 // A request that the future has answered with a value is answered.
                 let settled = future.is_settled();
                 if settled && core.has(Flags::ABSORBING) {
                     // It is on its way to a task that was cancelled in the meantime: nobody will ever look.
                     future.mark_retrieved();
                 }
-                if wait.is_some_and(|wait| wait.passed) && (!settled || future.was_cancelled()) {
+                if passed && (!settled || future.was_cancelled()) {
                     cancel::give_back(&task);
                 }
             }
         }
     }
+}
+
+/// A request for cancellation went through the await of this task, and the future took it.
+#[cold]
+fn answer(task: &TaskRef, future: &AnyFuture) -> Poll<Result<(), TaskError>> {
+    if current::is_current(task) {
+        future.mark_retrieved();
+        cancel::raise();
+        return Poll::Pending;
+    }
+    // The await has moved on; the request was that task's.
+    cancel::give_back(task);
+    Poll::Ready(Ok(()))
 }
 
 /// One await on a future of whatever type. Dropping it unties it.
@@ -179,7 +189,7 @@ impl Link {
     }
 
     #[inline]
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
         self.tie.poll(&self.future, cx)
     }
 }
@@ -217,16 +227,13 @@ impl<T: 'static> Join<T> {
 impl<T: 'static> Future for Join<T> {
     type Output = Result<T, TaskError>;
 
-    #[inline]
+    // As part of whoever awaits: the result is not put into memory only to be read again at once.
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let future = this.future.any();
         if !matches!(this.tie, Tie::None) || !future.is_settled() {
-            match this.tie.poll(future, cx) {
-                Poll::Pending | Poll::Ready(Ended::Interrupted) => return Poll::Pending,
-                Poll::Ready(Ended::Refused(error)) => return Poll::Ready(Err(error)),
-                Poll::Ready(Ended::Settled) => {}
-            }
+            ready!(this.tie.poll(future, cx))?;
         }
         Poll::Ready(this.future.extract(this.share))
     }

@@ -116,13 +116,8 @@ impl Waiting {
         cx: &mut Context<'_>,
         schedule: impl FnOnce(&LoopRef, Wake) -> Option<TimerId>,
     ) -> Waiting {
-        let mut gate = Gate::new();
-        let wake = Wake(gate.begin(cx, "sleep"));
-        let timer = gate.owner().and_then(|owner| schedule(owner, wake));
-        if !gate.is_in_task() {
-            let begun = gate.poll(cx);
-            debug_assert!(begun.is_pending(), "the timer has not run");
-        }
+        let (gate, opener) = Gate::begin(cx, "sleep");
+        let timer = gate.owner().and_then(|owner| schedule(owner, Wake(opener)));
         Waiting { gate, timer }
     }
 }

@@ -1,13 +1,12 @@
 //! Waiting for one future without looking at its outcome.
 
 use std::future::poll_fn;
-use std::task::Poll;
 
 use loop_core::LoopRef;
 
 use crate::cell::AnyFuture;
 use crate::future::LoopFuture;
-use crate::link::{Ended, Link};
+use crate::link::Link;
 
 /// A future that only says "now": what combinators wait for.
 pub(crate) struct Signal(LoopFuture<()>);
@@ -27,11 +26,8 @@ impl Signal {
     /// Waits for it. A request for cancellation cancels it and interrupts the task here.
     pub(crate) async fn wait(&self) {
         let mut link = Link::new(self.0.any().clone());
-        poll_fn(|cx| match link.poll(cx) {
-            Poll::Ready(Ended::Settled | Ended::Refused(_)) => Poll::Ready(()),
-            Poll::Ready(Ended::Interrupted) | Poll::Pending => Poll::Pending,
-        })
-        .await;
+        // If that is refused, it is over too.
+        let _ = poll_fn(|cx| link.poll(cx)).await;
     }
 }
 

@@ -44,6 +44,18 @@ pub(crate) struct Wait {
     pub(crate) passed: bool,
 }
 
+impl Wait {
+    #[inline]
+    fn new(future: Option<AnyFuture>, id: u32) -> Wait {
+        Wait {
+            future,
+            id,
+            stage: Stage::Closed,
+            passed: false,
+        }
+    }
+}
+
 /// What has come of a gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -86,13 +98,16 @@ fn get_of_many_mut(many: &mut VecDeque<Wait>, id: u32) -> Option<&mut Wait> {
 }
 
 #[inline(never)]
-fn remove_of_many(many: &mut VecDeque<Wait>, id: u32) -> Option<Wait> {
-    let at = place(many, id)?;
-    if at + 1 == many.len() {
+fn leave_many(many: &mut VecDeque<Wait>, id: u32) -> (bool, Option<AnyFuture>) {
+    let Some(at) = place(many, id) else {
+        return (false, None);
+    };
+    let wait = if at + 1 == many.len() {
         many.pop_back()
     } else {
         many.remove(at)
-    }
+    };
+    wait.map_or((false, None), |wait| (wait.passed, wait.future))
 }
 
 impl Waits {
@@ -101,19 +116,23 @@ impl Waits {
     pub(crate) fn add(&mut self, future: Option<AnyFuture>) -> u32 {
         let id = self.next;
         self.next = id.wrapping_add(1);
-        let wait = Wait {
-            future,
-            id,
-            stage: Stage::Closed,
-            passed: false,
-        };
-        match &mut self.list {
-            // What it replaces holds nothing.
-            List::None => std::mem::forget(std::mem::replace(&mut self.list, List::One(wait))),
-            List::One(_) => self.add_second(wait),
-            List::Many(many) => many.push_back(wait),
+        // Made in its place: a processor that copies what it has just written has to wait.
+        if let List::None = self.list {
+            let one = List::One(Wait::new(future, id));
+            std::mem::forget(std::mem::replace(&mut self.list, one)); // what that replaces holds nothing
+        } else {
+            self.add_behind(future, id);
         }
         id
+    }
+
+    #[inline(never)]
+    fn add_behind(&mut self, future: Option<AnyFuture>, id: u32) {
+        let wait = Wait::new(future, id);
+        match &mut self.list {
+            List::Many(many) => many.push_back(wait),
+            List::None | List::One(_) => self.add_second(wait),
+        }
     }
 
     #[cold]
@@ -123,28 +142,18 @@ impl Waits {
         }
     }
 
-    #[inline]
-    pub(crate) fn remove(&mut self, id: u32) -> Option<Wait> {
-        match &mut self.list {
-            List::One(wait) if wait.id == id => match std::mem::take(&mut self.list) {
-                List::One(wait) => Some(wait),
-                List::None | List::Many(_) => None, // it was one
-            },
-            List::None | List::One(_) => None,
-            List::Many(many) => remove_of_many(many, id),
-        }
-    }
-
-    /// Removes a wait at a gate, and says whether a request for cancellation went through it.
+    /// Removes a wait. Says whether a request for cancellation went through it, and gives back its future, to be dropped
+    /// when nothing is borrowed; at a gate there is none.
     #[inline(always)]
-    pub(crate) fn leave_gate(&mut self, id: u32) -> bool {
-        match &self.list {
+    pub(crate) fn leave(&mut self, id: u32) -> (bool, Option<AnyFuture>) {
+        match &mut self.list {
             List::One(wait) if wait.id == id => {
-                let passed = wait.passed;
-                std::mem::forget(std::mem::take(&mut self.list)); // at a gate it holds nothing
-                passed
+                let left = (wait.passed, wait.future.take());
+                std::mem::forget(std::mem::take(&mut self.list)); // it holds nothing any more
+                left
             }
-            _ => self.remove(id).is_some_and(|wait| wait.passed),
+            List::None | List::One(_) => (false, None),
+            List::Many(many) => leave_many(many, id),
         }
     }
 
@@ -190,7 +199,7 @@ impl Waits {
     pub(crate) fn settle(&mut self, id: u32) -> Option<Stage> {
         let stage = self.stage(id)?;
         if stage != Stage::Closed {
-            self.remove(id);
+            self.leave(id);
         }
         Some(stage)
     }
