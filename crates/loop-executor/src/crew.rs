@@ -3,30 +3,14 @@
 //! One lock guards all of it, but for the [`Inbox`]. There is no thread in this file: the pool
 //! brings the threads, each of which calls [`Crew::work`], and the models bring theirs.
 //!
-//! A job that is submitted goes to the end of the queue, and then somebody is to come for it:
+//! A job that is submitted goes to the end of the queue, and [`Attendance`] says who is to come for it: a new worker, one
+//! that sleeps, or one that is awake and will look.
 //!
-//! 1. If more jobs wait than workers sleep, or are on their way, a new worker, if there may be one
-//!    more.
-//! 2. If no worker is on its way, one of those that sleep. It is *woken*: counted out of the idle
-//!    ones here, not when it gets to run.
-//! 3. Otherwise nobody: whoever is on its way looks at the queue, and so does a busy worker when
-//!    it is done.
-//!
-//! *On their way* are those that were woken, and those that *search*: a worker that has had one job
-//! after the other and finds no more lets others run for a moment and looks again before it sleeps.
-//! (One that was woken for a single job does not: where jobs come one at a time, it would only be
-//! in the way of whoever waits for that one.) And a worker that wakes a loop for the outcome of a job searches, too:
-//! where they share a processor, the loop often runs at once, before the worker sleeps, and sends the next job; that
-//! needs no second worker, and no wake-up. A worker that takes a job and
-//! leaves others behind, with nobody on the way, wakes the next one first. So in a burst of short
-//! jobs the system is asked to wake a thread now and then and not for every job, and of jobs that
-//! block each has a worker of its own.
-//!
-//! Where the third case is known beforehand, a job is left in the *inbox* instead, which has a lock of its own: there
-//! nobody has to be told, and those who submit do not meet the workers at each job. It is open only while the crew is
-//! complete (else the queue must be counted, to hire) and *attended*: all are awake, or somebody is on the way. Who ends
-//! that, because it takes a job or goes to sleep, shuts it first, and what lay there goes to the end of the queue. Who
-//! finds the queue empty looks there.
+//! Where it is known beforehand that somebody will look, a job is left in the *inbox* instead, which has a lock of its
+//! own: there nobody has to be told, and those who submit do not meet the workers at each job. It is open only while the
+//! crew is open, complete (else the queue must be counted, to hire) and *attended*: all are awake, or somebody is on the
+//! way. Who ends that, because it takes a job or goes to sleep, shuts it first, and what lay there goes to the end of the
+//! queue. Who finds the queue empty looks there.
 //!
 //! While a job waits, therefore, nobody sleeps or somebody is on the way. A worker leaves only when the
 //! crew is closed and the queue is empty. So a job in the queue always has a worker that will look;
@@ -38,13 +22,11 @@ use std::io;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
+use crate::attendance::Attendance;
 use crate::error::{BrokenThreadPool, SubmitError};
 use crate::inbox::Inbox;
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, now, thread, wait_while};
 use crate::{Job, UnfinishedJob};
-
-/// How many workers search at once, at most. The others sleep: one is enough to find the next job.
-const MAX_SEARCHING: usize = 1;
 
 /// How often a worker that searches looks again: some microseconds, unless others want to run.
 const LOOKS: usize = if cfg!(loom) { 1 } else { 8 };
@@ -67,18 +49,8 @@ pub(crate) struct State {
     pub(crate) queue: VecDeque<Job>,
     /// Whether jobs may be left in the inbox. They come behind those of the queue.
     inbox_open: bool,
-    /// Workers that sleep and that nobody has woken.
-    idle: usize,
-    /// Wake-ups that no worker has answered yet.
-    woken: usize,
-    /// Workers that have no job, and look for one before they sleep.
-    searching: usize,
-    /// Workers whose threads have been started and have not got here yet. They come for a job like
-    /// those that are woken, but what they do before it may take long.
-    starting: usize,
-    /// Workers that have not left, and that are not written off.
-    pub(crate) workers: usize,
-    /// Those that there have ever been, by their number.
+    pub(crate) attendance: Attendance,
+    /// The workers that there have ever been, by their number.
     pub(crate) posts: Vec<Post>,
     /// The deadline that the watch waits for. `None` where there is none, or no watch.
     pub(crate) watched: Option<Instant>,
@@ -115,11 +87,7 @@ impl Crew {
                 phase: Phase::Open,
                 queue: VecDeque::new(),
                 inbox_open: false,
-                idle: 0,
-                woken: 0,
-                searching: 0,
-                starting: 0,
-                workers: 0,
+                attendance: Attendance::new(max_workers),
                 posts: Vec::new(),
                 watched: None,
             }),
@@ -154,13 +122,12 @@ impl Crew {
                 return Err(SubmitError::Broken(job, std::sync::Arc::new(broken)));
             }
         }
-        if state.workers < self.max_workers && state.queue.len() >= state.coming() {
+        if state.attendance.wants_another(state.queue.len()) {
+            let workers = state.attendance.workers();
             match hire(state.posts.len()) {
                 Ok(()) => state.add_worker(),
-                Err(error) if state.workers == 0 => return Err(SubmitError::Spawn(job, error)),
-                Err(error) => {
-                    tracing::warn!(%error, workers = state.workers, "the system refused a thread");
-                }
+                Err(error) if workers == 0 => return Err(SubmitError::Spawn(job, error)),
+                Err(error) => tracing::warn!(%error, workers, "the system refused a thread"),
             }
         }
         self.empty_inbox(&mut state);
@@ -176,7 +143,7 @@ impl Crew {
     /// The life of worker `number`: runs jobs until the crew is closed and there are none left.
     pub(crate) fn work(&self, number: usize) {
         let mut state = lock(&self.state);
-        state.starting -= 1;
+        state.attendance.arrive();
         // How many jobs it has had since it last slept.
         let mut streak = 0;
         loop {
@@ -221,23 +188,17 @@ impl Crew {
                     }
                 }
                 streak = 0;
-                state.idle += 1;
-                if !state.is_attended(self.max_workers) {
+                if !state.attendance.is_somebody_coming() {
                     self.shut_inbox(&mut state);
                     if !state.queue.is_empty() {
-                        state.idle -= 1;
                         continue;
                     }
                 }
+                state.attendance.sleep();
                 state = wait_while(&self.wake, state, None, |state| {
-                    state.woken == 0 && matches!(state.phase, Phase::Open)
+                    !state.attendance.is_one_woken() && matches!(state.phase, Phase::Open)
                 });
-                // Woken for a job, or by the end, in which nobody counts any more.
-                if state.woken > 0 {
-                    state.woken -= 1;
-                } else {
-                    state.idle -= 1;
-                }
+                state.attendance.get_up();
             } else {
                 break;
             }
@@ -254,21 +215,21 @@ impl Crew {
         mut state: MutexGuard<'a, State>,
         tell: impl FnOnce(),
     ) -> MutexGuard<'a, State> {
-        state.searching += 1;
+        state.attendance.search();
         drop(state);
         tell();
         let mut state = lock(&self.state);
-        state.searching -= 1;
+        state.attendance.end_search();
         state
     }
 
     /// Waits for a moment for a job to come, without sleeping: what the system does to send a thread
     /// to sleep and to wake it takes ten times as long as a short job.
     fn search<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        if state.searching >= MAX_SEARCHING {
-            return state;
+        if state.attendance.is_somebody_searching() {
+            return state; // one is enough to find the next job
         }
-        state.searching += 1;
+        state.attendance.search();
         let wakes = self.call(&mut state);
         debug_assert!(!wakes, "one is on its way now");
         for _ in 0..LOOKS {
@@ -280,14 +241,14 @@ impl Crew {
                 break;
             }
         }
-        state.searching -= 1;
+        state.attendance.end_search();
         state
     }
 
     /// Ends the life of a worker whose initializer failed: the crew breaks with it.
     pub(crate) fn break_down(&self, cause: BrokenThreadPool) {
         let mut state = lock(&self.state);
-        state.starting -= 1;
+        state.attendance.arrive();
         if !matches!(state.phase, Phase::Broken(_)) {
             state.phase = Phase::Broken(cause.clone());
         }
@@ -325,8 +286,10 @@ impl Crew {
     /// if one is still there after `timeout`.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
         let state = lock(&self.state);
-        let state = wait_while(&self.gone, state, timeout, |state| state.workers > 0);
-        state.workers == 0
+        let state = wait_while(&self.gone, state, timeout, |state| {
+            state.attendance.workers() > 0
+        });
+        state.attendance.workers() == 0
     }
 
     /// The jobs that are running, and then those that wait.
@@ -364,11 +327,11 @@ impl Crew {
     /// Sees to it that somebody comes for each job that waits; says whether a worker that sleeps must be told, which is
     /// then counted as woken.
     fn call(&self, state: &mut State) -> bool {
-        if !state.is_attended(self.max_workers) {
+        if !state.is_attended() {
             self.shut_inbox(state);
         }
-        let wakes = state.wakes();
-        if !state.inbox_open && state.is_attended(self.max_workers) {
+        let wakes = !state.queue.is_empty() && state.attendance.wake();
+        if !state.inbox_open && state.is_attended() {
             state.inbox_open = true;
             self.inbox.open();
         }
@@ -376,8 +339,8 @@ impl Crew {
     }
 
     fn leave(&self, mut state: MutexGuard<'_, State>) {
-        state.workers -= 1;
-        if state.workers == 0 {
+        state.attendance.leave();
+        if state.attendance.workers() == 0 {
             self.gone.notify_all();
             self.begun.notify_all();
         }
@@ -387,40 +350,22 @@ impl Crew {
     pub(crate) fn census(&self) -> (usize, usize, usize) {
         let mut state = lock(&self.state);
         self.empty_inbox(&mut state);
-        (
-            state.workers,
-            state.idle + state.searching,
-            state.queue.len(),
-        )
+        let State {
+            attendance, queue, ..
+        } = &*state;
+        (attendance.workers(), attendance.idle(), queue.len())
     }
 }
 
 impl State {
     pub(crate) fn add_worker(&mut self) {
-        self.workers += 1;
-        self.starting += 1;
+        self.attendance.hire();
         self.posts.push(Post::default());
     }
 
-    /// How many jobs there may be in the queue before one more worker is wanted.
-    fn coming(&self) -> usize {
-        self.idle + self.woken + self.searching + self.starting
-    }
-
-    /// Whether one more job needs nobody to be told, or hired: all are awake, or one is on its way.
-    fn is_attended(&self, max_workers: usize) -> bool {
-        let awake = self.idle == 0 || self.woken + self.searching > 0;
-        matches!(self.phase, Phase::Open) && self.workers == max_workers && awake
-    }
-
-    /// Whether a worker that sleeps must be told that there is a job; it is then counted as woken.
-    fn wakes(&mut self) -> bool {
-        let wakes = !self.queue.is_empty() && self.idle > 0 && self.woken + self.searching == 0;
-        if wakes {
-            self.idle -= 1;
-            self.woken += 1;
-        }
-        wakes
+    /// Whether one more job needs nobody to be told, or hired.
+    fn is_attended(&self) -> bool {
+        matches!(self.phase, Phase::Open) && self.attendance.is_complete_and_awake()
     }
 
     pub(crate) fn is_broken(&self) -> bool {
@@ -429,7 +374,7 @@ impl State {
 
     /// Whether nobody works any more, and nobody will.
     pub(crate) fn is_over(&self) -> bool {
-        self.workers == 0 && !matches!(self.phase, Phase::Open)
+        self.attendance.workers() == 0 && !matches!(self.phase, Phase::Open)
     }
 }
 
@@ -442,7 +387,7 @@ mod tests {
         let crew = Crew::new(2);
         let [first, second] = [1, 2].map(|number| Job::new(move || number, None));
         crew.submit(first.0, |_| Ok(())).unwrap();
-        lock(&crew.state).starting -= 1; // it has come, and is done with the first
+        lock(&crew.state).attendance.arrive(); // it has come, and is done with the first
         let done = lock(&crew.state).queue.pop_front();
         assert!(done.is_some_and(Job::run));
 
@@ -450,7 +395,8 @@ mod tests {
             let hire = |_| unreachable!("somebody is on the way");
             crew.submit(second.0, hire).unwrap();
         });
-        assert_eq!((state.searching, state.queue.len()), (0, 1));
+        assert!(!state.attendance.is_somebody_coming());
+        assert_eq!(state.queue.len(), 1);
         drop(state);
         let third = Job::new(|| 3, None);
         let mut hired = false;

@@ -55,13 +55,13 @@
 
 #![forbid(unsafe_code)]
 
+mod attendance;
 mod cpu_pool;
 mod crew;
 mod default_executor;
 mod error;
 mod executor;
 mod inbox;
-
 mod job;
 mod map;
 mod map_buffered;

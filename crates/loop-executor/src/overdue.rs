@@ -55,13 +55,13 @@ impl Crew {
                 state.add_worker();
             }
             state.posts[number].written_off = true;
-            state.workers -= 1;
+            state.attendance.leave();
             release(number);
             let running = state.posts[number].running.as_ref();
             let reported = running.is_some_and(|running| running.reported);
             lost.push((job, reported));
         }
-        if state.workers == 0 {
+        if state.attendance.workers() == 0 {
             self.gone.notify_all();
             self.begun.notify_all();
         }
