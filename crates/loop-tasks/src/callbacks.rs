@@ -115,7 +115,8 @@ impl Callbacks {
     #[inline(always)]
     fn keep(&mut self, id: u32, make: impl FnOnce() -> Callback) {
         if let List::None = self.list {
-            self.list = List::One(make());
+            // What it replaces holds nothing.
+            std::mem::forget(std::mem::replace(&mut self.list, List::One(make())));
             self.one_id = id;
         } else {
             self.keep_behind(id, make());

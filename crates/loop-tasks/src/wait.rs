@@ -180,17 +180,14 @@ impl<T: 'static, H: AsRef<LoopFuture<T>>> Listening<T, H> {
         let mut settled = Vec::new();
         // No code of anybody else's runs in here: whoever has this as its last callback was given before.
         listening.members.retain(|handle| {
-            let (future, listener) = (any(handle), Rc::clone(&listener));
-            if !future.is_settled() {
+            let future = any(handle);
+            if future.is_settled() {
+                settled.push(future.clone());
+                tell_of_settled(future, &listener)
+            } else {
                 let mut callbacks = future.header().callbacks.borrow_mut();
-                return callbacks.tell_once(listener);
+                callbacks.tell_once(Rc::clone(&listener))
             }
-            settled.push(future.clone());
-            let first = future.mark();
-            if first {
-                future.listen(Callback::Tell(listener, 0));
-            }
-            first
         });
         settled.iter().for_each(AnyFuture::unmark);
         listening.waiting.left.set(listening.members.len());
@@ -200,17 +197,32 @@ impl<T: 'static, H: AsRef<LoopFuture<T>>> Listening<T, H> {
     /// Ends it, and says which of them are done.
     fn end(mut self) -> Waited<H> {
         let listener = self.listener();
-        let mut pending = std::mem::take(&mut self.members);
-        let done = pending.extract_if(.., |handle| !forget(any(handle), &listener));
-        Waited {
-            done: done.collect(),
-            pending,
+        let (mut done, mut pending) = (Vec::new(), Vec::with_capacity(self.members.len()));
+        // The last first: of a crowd, those that were looked at last are still at hand.
+        while let Some(handle) = self.members.pop() {
+            if forget(any(&handle), &listener) {
+                pending.push(handle);
+            } else {
+                done.push(handle);
+            }
         }
+        done.reverse();
+        pending.reverse();
+        Waited { done, pending }
     }
 
     fn listener(&self) -> Rc<dyn Listener> {
         Rc::clone(&self.waiting) as Rc<dyn Listener>
     }
+}
+
+/// Tells a listener of a future that is settled already. `false`: it was told before.
+fn tell_of_settled(future: &AnyFuture, listener: &Rc<dyn Listener>) -> bool {
+    let first = future.mark();
+    if first {
+        future.listen(Callback::Tell(Rc::clone(listener), 0));
+    }
+    first
 }
 
 /// Makes a future forget a listener. `false`: it is settled, and its callbacks are scheduled.
