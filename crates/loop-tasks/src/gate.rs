@@ -154,24 +154,9 @@ impl Gate {
             let at = task.into();
             return (gate, GateOpener { at, wait });
         }
-        Gate::begin_away(cx, what)
-    }
-
-    /// It begins in a combinator, or outside of a task.
-    #[cold]
-    fn begin_away(cx: &mut Context<'_>, what: &str) -> (Gate, GateOpener) {
-        let owner = running(what);
-        let future = LoopFuture::new(&owner);
-        let at = future.any().clone();
-        let mut away = Away {
-            future,
-            tie: Tie::None,
-            began: None,
-        };
-        let begun = away.poll(cx);
-        debug_assert!(begun.is_pending(), "nobody can open it yet");
-        let gate = Gate(Place::Away(Box::new(away)));
-        (gate, GateOpener { at, wait: 0 })
+        let away = Away::begin(cx, what);
+        let at = away.future.any().clone();
+        (Gate(Place::Away(away)), GateOpener { at, wait: 0 })
     }
 
     /// Waits on, once it has begun.
@@ -307,6 +292,19 @@ impl Drop for Gate {
 }
 
 impl Away {
+    /// It begins in a combinator, or outside of a task.
+    #[cold]
+    fn begin(cx: &mut Context<'_>, what: &str) -> Box<Away> {
+        let mut away = Box::new(Away {
+            future: LoopFuture::new(&running(what)),
+            tie: Tie::None,
+            began: None,
+        });
+        let begun = away.poll(cx);
+        debug_assert!(begun.is_pending(), "nobody can open it yet");
+        away
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
         ready!(self.tie.poll(self.future.any(), cx))?;
         if self.future.cancelled() {

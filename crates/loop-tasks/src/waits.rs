@@ -87,27 +87,28 @@ fn place(many: &VecDeque<Wait>, id: u32) -> Option<usize> {
 // Out of the way of the one wait that there nearly always is.
 
 #[inline(never)]
-fn get_of_many(many: &VecDeque<Wait>, id: u32) -> Option<&Wait> {
+fn get_of_many(list: &List, id: u32) -> Option<&Wait> {
+    let List::Many(many) = list else { return None };
     many.get(place(many, id)?)
 }
 
 #[inline(never)]
-fn get_of_many_mut(many: &mut VecDeque<Wait>, id: u32) -> Option<&mut Wait> {
+fn get_of_many_mut(list: &mut List, id: u32) -> Option<&mut Wait> {
+    let List::Many(many) = list else { return None };
     let at = place(many, id)?;
     many.get_mut(at)
 }
 
 #[inline(never)]
-fn leave_many(many: &mut VecDeque<Wait>, id: u32) -> (bool, Option<AnyFuture>) {
-    let Some(at) = place(many, id) else {
-        return (false, None);
-    };
+fn leave_many(list: &mut List, id: u32) -> Option<(bool, Option<AnyFuture>)> {
+    let List::Many(many) = list else { return None };
+    let at = place(many, id)?;
     let wait = if at + 1 == many.len() {
         many.pop_back()
     } else {
         many.remove(at)
     };
-    wait.map_or((false, None), |wait| (wait.passed, wait.future))
+    wait.map(|wait| (wait.passed, wait.future))
 }
 
 impl Waits {
@@ -152,8 +153,7 @@ impl Waits {
                 std::mem::forget(std::mem::take(&mut self.list)); // it holds nothing any more
                 left
             }
-            List::None | List::One(_) => (false, None),
-            List::Many(many) => leave_many(many, id),
+            others => leave_many(others, id).unwrap_or_default(),
         }
     }
 
@@ -161,8 +161,7 @@ impl Waits {
     fn get(&self, id: u32) -> Option<&Wait> {
         match &self.list {
             List::One(wait) => (wait.id == id).then_some(wait),
-            List::Many(many) => get_of_many(many, id),
-            List::None => None,
+            others => get_of_many(others, id),
         }
     }
 
@@ -170,8 +169,7 @@ impl Waits {
     fn get_mut(&mut self, id: u32) -> Option<&mut Wait> {
         match &mut self.list {
             List::One(wait) => (wait.id == id).then_some(wait),
-            List::Many(many) => get_of_many_mut(many, id),
-            List::None => None,
+            others => get_of_many_mut(others, id),
         }
     }
 
