@@ -316,7 +316,7 @@ impl Away {
 
 impl Drop for Away {
     fn drop(&mut self) {
-        if !matches!(self.tie, Tie::None) {
+        if self.tie.is_tied() {
             self.tie.untie(self.future.any());
         }
         if let Some((task, wait)) = &self.began {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
@@ -48,13 +49,19 @@ impl Tie {
             return self.end(future);
         }
         // Whoever polled it last is told: an await may move to another task, or into a combinator.
-        if !matches!(self, Tie::None) {
+        if self.is_tied() {
             if self.would_wake(future, cx.waker()) {
                 return Poll::Pending;
             }
             self.untie(future);
         }
         self.tie(future, cx)
+    }
+
+    /// Whether there is something to untie.
+    #[inline]
+    pub(crate) fn is_tied(&self) -> bool {
+        !matches!(self, Tie::None)
     }
 
     fn would_wake(&self, future: &AnyFuture, waker: &Waker) -> bool {
@@ -197,7 +204,7 @@ impl Link {
 impl Drop for Link {
     #[inline]
     fn drop(&mut self) {
-        if !matches!(self.tie, Tie::None) {
+        if self.tie.is_tied() {
             self.tie.untie(&self.future);
         }
     }
@@ -209,7 +216,8 @@ impl Drop for Link {
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Join<T> {
     future: LoopFuture<T>,
-    tie: Tie,
+    /// Untied by `drop`, which leaves nothing in it.
+    tie: ManuallyDrop<Tie>,
     /// `None`: the value is moved out.
     share: Option<Share<T>>,
 }
@@ -218,7 +226,7 @@ impl<T: 'static> Join<T> {
     pub(crate) fn new(future: LoopFuture<T>, share: Option<Share<T>>) -> Join<T> {
         Join {
             future,
-            tie: Tie::None,
+            tie: ManuallyDrop::default(),
             share,
         }
     }
@@ -232,7 +240,7 @@ impl<T: 'static> Future for Join<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let future = this.future.any();
-        if !matches!(this.tie, Tie::None) || !future.is_settled() {
+        if this.tie.is_tied() || !future.is_settled() {
             ready!(this.tie.poll(future, cx))?;
         }
         Poll::Ready(this.future.extract(this.share))
@@ -242,7 +250,7 @@ impl<T: 'static> Future for Join<T> {
 impl<T> Drop for Join<T> {
     #[inline]
     fn drop(&mut self) {
-        if !matches!(self.tie, Tie::None) {
+        if self.tie.is_tied() {
             self.tie.untie(self.future.any());
         }
     }
