@@ -394,3 +394,35 @@ fn openers_outlive_tasks_and_loops() {
     assert!(!opener.open() && opener.is_over());
     assert_eq!(format!("{opener:?}"), "<GateOpener gone>");
 }
+
+/// Alone, and in a combinator, which has a waker of its own for each of so many.
+#[test]
+fn who_has_begun_is_woken_without_another_poll() {
+    async fn wait_a_second(event_loop: EventLoop) {
+        let mut begun: Option<Gate> = None;
+        let opened = poll_fn(|cx| {
+            if let Some(gate) = &mut begun {
+                return gate.poll(cx);
+            }
+            let (gate, opener) = Gate::begin(cx, "to wait");
+            let open = move || assert!(opener.open());
+            event_loop.call_later(SECOND, open).unwrap();
+            begun = Some(gate);
+            Poll::Pending
+        });
+        opened.await.unwrap();
+    }
+
+    let took = seconds(|event_loop| async move {
+        wait_a_second(event_loop.clone()).await;
+        join_all((0..40).map(|_| wait_a_second(event_loop.clone()))).await;
+    });
+    assert_eq!(took, 2);
+}
+
+#[test]
+#[should_panic(expected = "before it has begun")]
+fn one_that_has_not_begun_is_not_to_be_polled() {
+    let mut cx = Context::from_waker(Waker::noop());
+    let _ = Gate::new().poll(&mut cx);
+}
