@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::fmt::Debug;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::task::Wake;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -15,10 +15,16 @@ use loop_core::{EventLoop, LoopHandle, UnboundLoop};
 use loop_tasks::{all_tasks, yield_now};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::subscriber::NoSubscriber;
+use tracing::{Dispatch, Event, Metadata, Subscriber};
+
+/// While there is just one subscriber, `tracing` asks the thread that comes to an event first whether it has it. If that
+/// is another thread, nobody ever hears of the event. So there are two.
+static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::default()));
 
 /// Runs `code` and gives the text of every event that it logged in this thread.
 pub(crate) fn logged(code: impl FnOnce()) -> Vec<String> {
+    LazyLock::force(&ANOTHER);
     let log = Log::default();
     tracing::subscriber::with_default(log.clone(), code);
     let lines = log.0.lock().expect("a log that no panic poisons");

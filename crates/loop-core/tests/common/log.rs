@@ -1,12 +1,17 @@
 //! What is reported, kept to be looked at.
 
 use std::fmt::{Debug, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::subscriber::NoSubscriber;
+use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
+
+/// While there is just one subscriber, `tracing` asks the thread that comes to an event first whether it has it. If that
+/// is another thread, nobody ever hears of the event. So there are two.
+static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::default()));
 
 /// A subscriber that keeps the messages of warnings and errors.
 #[derive(Clone, Default)]
@@ -39,6 +44,7 @@ impl Log {
 
     /// Runs `f` with this as the subscriber of the thread.
     pub(crate) fn listen<R>(&self, f: impl FnOnce() -> R) -> R {
+        LazyLock::force(&ANOTHER);
         tracing::subscriber::with_default(self.clone(), f)
     }
 }
