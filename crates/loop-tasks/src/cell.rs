@@ -41,11 +41,11 @@ use crate::vtable::{self, Functions, Kind, TaskFunctions, VTable};
 /// The part of a cell that does not depend on its type. What is looked at together stands together.
 #[repr(C)]
 pub(crate) struct Header {
+    vtable: &'static VTable,
+    pub(crate) owner: LoopRef,
     pub(crate) callbacks: Seldom<RefCell<Callbacks>>,
     pub(crate) state: StdCell<State>,
     refs: StdCell<u32>,
-    vtable: &'static VTable,
-    pub(crate) owner: LoopRef,
     /// The place in the program that made it.
     pub(crate) place: &'static Location<'static>,
 }
