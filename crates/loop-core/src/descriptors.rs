@@ -181,7 +181,9 @@ pub(crate) fn explain(fd: RawFd, source: io::Error) -> io::Error {
     let what = match source.raw_os_error() {
         Some(libc::EBADF) => format!("fd {fd} is not open"),
         Some(libc::EPERM) => {
-            format!("fd {fd}: regular files cannot be polled, they are always ready")
+            format!(
+                "fd {fd} cannot be polled: a regular file, or a device like /dev/null, is always ready"
+            )
         }
         Some(libc::EEXIST) => {
             format!("fd {fd} has a callback or a watch already: duplicate it for a second one")

@@ -1,9 +1,13 @@
 //! A reader and a writer, made of a connection.
 
+use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 
+use loop_core::Direction;
+
 use crate::channel::Channel;
+use crate::driver::drive;
 use crate::{Address, Connection, StreamReader, StreamWriter};
 
 /// The most bytes that a line may have, by default.
@@ -140,8 +144,7 @@ impl StreamReader {
 impl StreamWriter {
     /// A writer over something that is only written, such as a [`PipeWriter`](crate::PipeWriter), for the running loop.
     ///
-    /// It hears that the reader has gone when it writes; [`connect_write_pipe`](crate::connect_write_pipe) tells at
-    /// once.
+    /// It is closed when nobody is left who reads: [`wait_closed`](StreamWriter::wait_closed) says so.
     ///
     /// # Errors
     /// That no loop is running.
@@ -149,7 +152,13 @@ impl StreamWriter {
     /// # Examples
     /// See [`StreamReader::over`](crate::StreamReader::over).
     pub fn over(connection: impl Connection) -> io::Result<StreamWriter> {
-        Ok(StreamWriter::new(Channel::new(Rc::new(connection), None)?))
+        let channel = Channel::new(Rc::new(connection), None)?;
+        let writer = StreamWriter::new(Rc::clone(&channel));
+        if channel.only() == Some(Direction::Write) {
+            let owner = channel.owner().clone();
+            drive(&owner, poll_fn(move |cx| channel.poll_deserted(cx)));
+        }
+        Ok(writer)
     }
 }
 

@@ -337,6 +337,24 @@ fn a_stream_into_a_pipe_without_a_reader_is_broken() {
 }
 
 #[test]
+fn a_stream_into_a_pipe_is_closed_when_its_reader_goes() {
+    run(async {
+        let (reader, writer) = io::pipe().unwrap();
+        let writer = StreamWriter::over(PipeWriter::new(writer).unwrap()).unwrap();
+        let ours = writer.clone();
+        let waiting = create_task(async move { ours.wait_closed().await });
+        writer.write(b"ping");
+        yield_now().await;
+        assert!(!writer.is_closing());
+        drop(reader);
+        waiting.await.unwrap().unwrap();
+        assert!(writer.is_closing());
+        let error = writer.drain().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    });
+}
+
+#[test]
 fn a_reader_has_the_limit_that_it_is_given() {
     run(async {
         let (reader, mut writer) = io::pipe().unwrap();

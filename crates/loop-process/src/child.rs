@@ -67,6 +67,11 @@ impl Child {
         self.status.get()
     }
 
+    /// Whether its loop has closed before it had ended.
+    pub(crate) fn is_killed(&self) -> bool {
+        self.status().is_none() && self.unreaped.borrow().is_none()
+    }
+
     /// Takes the status of a child that has ended. `false`: the system says that it has not, as it may while somebody
     /// traces it, although its descriptor was ready.
     fn reap(&self) -> bool {
@@ -123,7 +128,7 @@ impl Child {
         if let Some(status) = self.status() {
             return Ok(status);
         }
-        if self.unreaped.borrow().is_none() {
+        if self.is_killed() {
             let text = format!("the loop of process {} is closed", self.pid);
             return Err(io::Error::other(text));
         }

@@ -169,6 +169,7 @@ impl fmt::Debug for ProcessHandle {
         write!(f, "<Process {}", self.pid())?;
         match self.returncode() {
             Some(status) => write!(f, " {status}>"),
+            None if self.0.is_killed() => f.write_str(" killed when its loop closed>"),
             None => f.write_str(" running>"),
         }
     }

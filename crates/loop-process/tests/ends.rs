@@ -265,6 +265,8 @@ fn a_loop_that_closes_leaves_no_child() {
         });
         event_loop.close().unwrap();
         let child = &children.unwrap()[0];
+        let text = format!("<Process {} killed when its loop closed>", child.pid());
+        assert_eq!(format!("{child:?}"), text);
         let text = format!("process {} was killed when its loop closed", child.pid());
         assert_eq!(child.kill().unwrap_err().to_string(), text);
         assert_eq!(child.returncode(), None);

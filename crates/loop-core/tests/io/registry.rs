@@ -202,7 +202,9 @@ fn descriptors_that_cannot_be_polled_are_refused_with_the_reason() {
     let refused = event_loop.add_writer(&file, || ()).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        format!("fd {fd}: regular files cannot be polled, they are always ready")
+        format!(
+            "fd {fd} cannot be polled: a regular file, or a device like /dev/null, is always ready"
+        )
     );
     assert_eq!(os_error(&refused), Some(libc::EPERM));
     for fd in [-1, RawFd::MAX, RawFd::MIN, 1_000_000] {
