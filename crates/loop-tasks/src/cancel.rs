@@ -1,9 +1,11 @@
-//! Cancellation: where a request goes, and where it lands.
+//! Cancellation: where it lands, and who takes it.
 //!
-//! A *request* (`task.cancel()`) goes to the one thing that the task waits for, if there is one; otherwise it becomes
-//! an *interrupt*, which lands at the await where the task stands. A *frame* ([`catch_cancel`], a timeout, a group)
-//! takes an interrupt; the innermost one does. Between the two a request may be *armed*: it waits for the end of a
-//! step, or for the step that is on its way.
+//! A *request* (`task.cancel()`) goes to the one thing that the task waits for, if there is one, as [`request`] says;
+//! otherwise it becomes an *interrupt*, which lands at the await where the task stands. A *frame* ([`catch_cancel`], a
+//! timeout, a group) takes an interrupt; the innermost one does. Between the two a request may be *armed*: it waits for
+//! the end of a step, or for the step that is on its way.
+//!
+//! [`request`]: crate::request
 
 use std::fmt;
 use std::future::Future;
@@ -17,141 +19,11 @@ use crate::current;
 use crate::state::State;
 use crate::step;
 use crate::task_core::{Flags, TaskCore};
-use crate::waits::{Inside, Stage, Wait, Waits};
-
-/// The cancel hook of a task.
-pub(crate) fn request(task: &TaskRef) -> bool {
-    if task.core().has(Flags::ASKING) {
-        interrupt(task);
-        return true;
-    }
-    let accepted = accept(task);
-    if accepted {
-        pass_on(task.clone());
-    }
-    accepted
-}
-
-/// Counts a request. `false`: the task is done and refuses it.
-fn accept(task: &TaskRef) -> bool {
-    if task.header().state.get().has(State::SETTLED | State::LOST) {
-        return false;
-    }
-    let requests = &task.core().requests;
-    requests.set(requests.get().saturating_add(1));
-    true
-}
-
-/// Sends a request that a task has accepted on to where its requests go. From task to task in a loop: a chain of
-/// awaits may be longer than the stack.
-pub(crate) fn pass_on(mut task: TaskRef) {
-    // Tasks that await each other in a circle: the walk meets this mark again, which moves on ever more rarely.
-    let (mut mark, mut walked, mut far) = (task.address(), 0u32, 1u32);
-    loop {
-        let core = task.core();
-        if core.has(Flags::RUNNING) {
-            return core.set(Flags::ARMED);
-        }
-        let next = match offer(&task, Waits::only) {
-            Offered::Nobody => return interrupt(&task),
-            // It is done or will be without further ado, and a step is on its way.
-            Offered::Refused => return core.set(Flags::ARMED),
-            Offered::Taken => return,
-            Offered::TakenBy(next) => next,
-        };
-        walked += 1;
-        if next.address() == mark || next.core().has(Flags::ASKING) {
-            return interrupt(&next);
-        } else if walked == far {
-            (mark, walked, far) = (next.address(), 0, far.saturating_mul(2));
-        }
-        task = next;
-    }
-}
-
-/// What became of a request that was offered to what a task waits for.
-enum Offered {
-    Nobody,
-    Refused,
-    Taken,
-    /// By a task, which still has to pass it on.
-    TakenBy(TaskRef),
-}
-
-/// Offers a request to what a task waits for, in the one wait that `only` finds.
-fn offer(task: &TaskRef, only: impl Fn(&mut Waits) -> Option<&mut Wait>) -> Offered {
-    let core = task.core();
-    let target = {
-        let mut waits = core.waits.borrow_mut();
-        let Some(wait) = only(&mut waits) else {
-            return Offered::Nobody;
-        };
-        match &wait.future {
-            Some(future) => Some(future.clone()),
-            None if wait.stage == Stage::Closed => {
-                wait.stage = Stage::Cancelled;
-                wait.passed = true;
-                None
-            }
-            None => return Offered::Refused,
-        }
-    };
-    let Some(target) = target else {
-        step::schedule(task);
-        return Offered::Taken;
-    };
-    let accepted = match target.as_task() {
-        Some(next) => accept(next),
-        None => {
-            // No borrow is held: the hook of a gather comes back here for its children, of which this task may be one.
-            let _asking = Restore::after(core, Flags::ASKING, true);
-            target.cancel()
-        }
-    };
-    if !accepted {
-        return Offered::Refused;
-    }
-    if let Some(wait) = only(&mut core.waits.borrow_mut()) {
-        wait.passed = true;
-    }
-    match target.as_task() {
-        Some(next) => Offered::TakenBy(next.clone()),
-        None => Offered::Taken,
-    }
-}
-
-/// Schedules an interrupt at the await where a suspended task stands.
-fn interrupt(task: &TaskRef) {
-    task.core().set(Flags::ARMED);
-    step::schedule(task);
-}
-
-/// Where a frame's own request has gone.
-pub(crate) enum Sent {
-    /// To the one thing that the task waits for, inside the frame.
-    Away,
-    /// Nowhere: the frame has to raise it itself, in the step that is on its way.
-    Refused,
-    /// Nowhere: the frame has to raise it itself, in a step that it has to bring about.
-    Nowhere,
-}
 
 /// Takes a frame's own request back.
 pub(crate) fn end_own(core: &TaskCore) {
     core.end_own();
     uncancel(core);
-}
-
-/// Sends a frame's own request to the one thing that its suspended task waits for inside the frame: others beside it,
-/// in a `join!`, are not concerned.
-pub(crate) fn send_within(task: &TaskRef, inside: &Inside) -> Sent {
-    match offer(task, |waits| inside.only(waits)) {
-        Offered::Nobody => return Sent::Nowhere,
-        Offered::Refused => return Sent::Refused,
-        Offered::Taken => {}
-        Offered::TakenBy(next) => pass_on(next),
-    }
-    Sent::Away
 }
 
 /// Gives a request back to a task whose await passed it on and was dropped before it came to anything.

@@ -33,6 +33,7 @@ use crate::callbacks::Callbacks;
 use crate::error::TaskError;
 use crate::outcome::{Errors, Outcome, report_unretrieved};
 use crate::recycle;
+use crate::request;
 use crate::seldom::Seldom;
 use crate::state::State;
 use crate::task_core::{Flags, TaskCore};
@@ -166,7 +167,7 @@ impl AnyFuture {
 
     /// Asks for cancellation, as the kind of the future does it.
     pub(crate) fn cancel(&self) -> bool {
-        (self.header().vtable.cancel)(self)
+        request::ask(self)
     }
 
     pub(crate) fn fail(&self, error: TaskError) {

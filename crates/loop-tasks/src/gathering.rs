@@ -28,33 +28,40 @@ pub(crate) trait Collect<R>: 'static {
     }
 }
 
-/// What a gather's cell adds: the fan-out of a cancellation.
-struct GatherKind {
+/// What a gather's cell adds: to whom a request for cancellation goes.
+struct GatherKind(Rc<Family>);
+
+struct Family {
+    /// Until it is settled. Gathers of gathers that are done do not hang on each other, so that however many there are
+    /// can be dropped.
     children: RefCell<Vec<AnyFuture>>,
     /// A request was accepted by a child: whatever comes of it, the gather fails as cancelled.
-    requested: Rc<Cell<bool>>,
+    requested: Cell<bool>,
+}
+
+impl Family {
+    fn mark_retrieved(&self) {
+        let children = self.children.borrow();
+        children.iter().for_each(AnyFuture::mark_retrieved);
+    }
 }
 
 impl Kind for GatherKind {
     const SETTLES_ITSELF: bool = true;
 
     fn cancel(&self, this: &AnyFuture) -> bool {
-        if this.header().state.get().has(State::SETTLED | State::LOST) {
-            return false;
-        }
-        let children = self.children.borrow().clone();
-        let mut accepted = false;
-        for child in children {
-            accepted |= child.cancel();
-        }
-        if accepted {
-            self.requested.set(true);
-        }
-        accepted
+        let pending = !this.header().state.get().has(State::SETTLED | State::LOST);
+        self.0.requested.set(pending);
+        pending
+    }
+
+    fn children(&self, this: &AnyFuture) -> Option<Vec<AnyFuture>> {
+        let over = this.header().state.get().has(State::SETTLED | State::LOST);
+        (!over).then(|| self.0.children.borrow().clone())
     }
 
     fn disband(&self, this: &AnyFuture) {
-        for child in self.children.take() {
+        for child in self.0.children.take() {
             child.silence(this);
         }
     }
@@ -65,7 +72,7 @@ struct Gathering<R, C> {
     /// Until it is settled.
     outer: RefCell<Option<LoopFuture<R>>>,
     left: Cell<usize>,
-    requested: Rc<Cell<bool>>,
+    family: Rc<Family>,
     slot: Cell<Option<usize>>,
     /// Until it is settled: it holds the children, and they hold this as long as they are not done.
     collect: RefCell<Option<C>>,
@@ -100,6 +107,8 @@ impl<R: 'static, C: Collect<R>> Gathering<R, C> {
         if let Some(slot) = self.slot.take() {
             Tasks::of(&outer.any().header().owner).release_cycle(slot);
         }
+        let children = self.family.children.take();
+        drop(children);
     }
 }
 
@@ -113,7 +122,9 @@ impl<R: 'static, C: Collect<R>> Listener for Gathering<R, C> {
         if let Some(outcome) = self.ask(|collect| collect.child(index as usize)) {
             self.settle(outcome);
         } else if self.left.get() == 0 {
-            let outcome = if self.requested.get() {
+            let outcome = if self.family.requested.get() {
+                // Nobody else will look at them, and there is nothing to report: they were all asked to end.
+                self.family.mark_retrieved();
                 Some(Err(cancelled_failure()))
             } else {
                 self.ask(|collect| Some(collect.all()))
@@ -142,22 +153,21 @@ pub(crate) fn start<R: 'static>(
     place: &'static Location<'static>,
 ) -> LoopFuture<R> {
     let owner = event_loop.loop_ref();
-    let requested = Rc::new(Cell::new(false));
     // A future given twice is waited for once. No code of anybody else's runs between the marks.
     let count = u32::try_from(children.len()).expect("a gather of fewer than 2^32 futures");
     let order: Vec<u32> = (0..count)
         .filter(|&index| children[index as usize].mark())
         .collect();
     children.iter().for_each(AnyFuture::unmark);
-    let kind = GatherKind {
+    let family = Rc::new(Family {
         children: RefCell::new(children.clone()),
-        requested: Rc::clone(&requested),
-    };
-    let outer = LoopFuture::with_kind(&owner, kind, place);
+        requested: Cell::new(false),
+    });
+    let outer = LoopFuture::with_kind(&owner, GatherKind(Rc::clone(&family)), place);
     let gathering = Rc::new(Gathering {
         outer: RefCell::new(Some(outer.clone())),
         left: Cell::new(order.len()),
-        requested,
+        family,
         slot: Cell::new(None),
         collect: RefCell::new(Some(collect)),
     });

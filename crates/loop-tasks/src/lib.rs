@@ -62,6 +62,7 @@ mod outcome;
 mod own_request;
 mod quiet;
 mod recycle;
+mod request;
 mod seldom;
 mod shield;
 mod sleep;

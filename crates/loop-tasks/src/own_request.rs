@@ -14,9 +14,10 @@ use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
-use crate::cancel::{self, Cancelled, Frame, FramePoll, Sent};
+use crate::cancel::{self, Cancelled, Frame, FramePoll};
 use crate::cell::TaskRef;
 use crate::current;
+use crate::request::{self, Sent};
 use crate::step;
 use crate::task_core::{Flags, TaskCore};
 use crate::waits::Inside;
@@ -104,7 +105,7 @@ impl OwnRequest {
 
     fn send(&self, task: &TaskRef) {
         let inside = self.inside.take();
-        let sent = cancel::send_within(task, &inside);
+        let sent = request::send_within(task, &inside);
         self.inside.replace(inside);
         self.put(State::DUE, !matches!(sent, Sent::Away));
         if matches!(sent, Sent::Nowhere) {

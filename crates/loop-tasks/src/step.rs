@@ -13,6 +13,7 @@ use crate::cell::{AnyFuture, TaskRef};
 use crate::current::{self, Stand};
 use crate::error::{Panicked, TaskError};
 use crate::quiet::quietly;
+use crate::request;
 use crate::state::State;
 use crate::table::{self, Tasks};
 use crate::task_core::Flags;
@@ -74,7 +75,7 @@ fn armed_in_step(task: &TaskRef) {
     let core = task.core();
     if core.has(Flags::FUTURE) {
         core.clear(Flags::ARMED);
-        cancel::pass_on(task.clone());
+        request::pass_on(task.clone());
     }
 }
 

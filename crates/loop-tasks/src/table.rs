@@ -153,13 +153,18 @@ impl Runtime for Tasks {
             let owner = task.header().owner.clone();
             drop_quietly(&owner, task);
         }
+        // Round and round: what goes may leave others behind.
+        let mut slot = usize::MAX;
         loop {
             let future = {
                 let mut cycles = self.cycles.borrow_mut();
-                let slot = cycles.iter().next().map(|(slot, _)| slot);
-                slot.map(|slot| cycles.remove(slot))
+                if cycles.is_empty() {
+                    break;
+                }
+                slot = slot.wrapping_add(1) % cycles.capacity();
+                cycles.try_remove(slot)
             };
-            let Some(future) = future else { break };
+            let Some(future) = future else { continue };
             let header = future.header();
             if !future.is_settled() {
                 header.state.set(header.state.get() | State::LOST);

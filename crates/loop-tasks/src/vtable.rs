@@ -22,6 +22,7 @@ pub(crate) struct VTable {
     /// What the last reference does when it goes.
     pub(crate) destroy: unsafe fn(&AnyFuture),
     pub(crate) cancel: fn(&AnyFuture) -> bool,
+    pub(crate) children: fn(&AnyFuture) -> Option<Vec<AnyFuture>>,
     pub(crate) disband: fn(&AnyFuture),
     /// Whether it has an outcome of its own, which nobody may set.
     pub(crate) settles_itself: bool,
@@ -42,8 +43,13 @@ pub(crate) struct VTable {
 
 /// What the kinds of cells add that are no tasks.
 pub(crate) trait Kind: Sized + 'static {
-    /// The cancel hook: whether the request was accepted.
+    /// The cancel hook: whether the request is accepted.
     fn cancel(&self, this: &AnyFuture) -> bool;
+
+    /// Who is asked to cancel before this one is, which is asked only if any of them accepts.
+    fn children(&self, _: &AnyFuture) -> Option<Vec<AnyFuture>> {
+        None
+    }
 
     /// Whether it has an outcome of its own, which nobody may set.
     const SETTLES_ITSELF: bool = false;
@@ -58,6 +64,7 @@ impl<T: 'static, K: Kind> Functions<T, K> {
     pub(crate) const PLAIN: VTable = VTable {
         destroy: destroy::<Cell<T, K>>,
         cancel: cancel::<T, K>,
+        children: children::<T, K>,
         disband: disband::<T, K>,
         settles_itself: K::SETTLES_ITSELF,
         is_task: false,
@@ -76,7 +83,8 @@ pub(crate) struct TaskFunctions<F>(PhantomData<F>);
 impl<F: Future<Output: 'static> + 'static> TaskFunctions<F> {
     pub(crate) const TASK: VTable = VTable {
         destroy: destroy_task::<F>,
-        cancel: |this| this.as_task().is_some_and(crate::cancel::request),
+        cancel: |_| false, // A request goes to what it waits for.
+        children: |_| None,
         disband: |_| {},
         settles_itself: true,
         is_task: true,
@@ -137,6 +145,12 @@ fn cancel<T: 'static, K: Kind>(this: &AnyFuture) -> bool {
     // SAFETY: this function stands only in the vtables of cells of this type, and `this` keeps it alive.
     let cell = unsafe { this.pointer().cast::<Cell<T, K>>().as_ref() };
     cell.kind.cancel(this)
+}
+
+fn children<T: 'static, K: Kind>(this: &AnyFuture) -> Option<Vec<AnyFuture>> {
+    // SAFETY: as in `cancel`.
+    let cell = unsafe { this.pointer().cast::<Cell<T, K>>().as_ref() };
+    cell.kind.children(this)
 }
 
 fn disband<T: 'static, K: Kind>(this: &AnyFuture) {

@@ -4,8 +4,8 @@ use std::future::pending;
 
 use crate::common::{Counted, MS, reports, run, virtual_loop, yields};
 use loop_tasks::{
-    LoopExt, ReturnWhen, Task, TaskError, create_task, gather, shield, try_create_task, try_gather,
-    wait, wait_for,
+    LoopExt, ReturnWhen, Task, TaskError, catch_cancel, create_task, gather, shield,
+    try_create_task, try_gather, wait, wait_for,
 };
 
 #[test]
@@ -79,6 +79,23 @@ fn a_failure_that_somebody_looked_at_is_not_reported() {
         let cancelled = create_task(pending::<()>());
         cancelled.cancel();
         yields(1).await; // Nobody asks: a cancellation is no failure.
+    });
+}
+
+/// A gather that was cancelled has looked at its children, though it does not say what came of them: one that answers
+/// with an error, and a gather, which fails.
+#[test]
+fn the_failures_of_a_gather_that_was_cancelled_are_not_reported() {
+    run(async {
+        let answering = try_create_task(async {
+            let _ = catch_cancel(pending::<()>()).await;
+            Err::<(), _>("unseen")
+        });
+        let inner = gather([pending::<()>()]);
+        yields(1).await;
+        let outer = loop_tasks::gather!(answering, inner);
+        assert!(outer.cancel());
+        assert!(matches!(outer.await, Err(TaskError::Cancelled(_))));
     });
 }
 
