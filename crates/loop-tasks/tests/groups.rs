@@ -204,6 +204,26 @@ fn an_eager_child_that_fails_at_once() {
     });
 }
 
+/// The request is taken back in the very step in which it was made.
+#[test]
+fn a_body_that_takes_the_request_of_its_group_back_goes_on() {
+    run(async {
+        let scope = TaskGroup::scope(async |group: TaskGroup<&'static str>| {
+            let eager = TaskBuilder::new().eager(true);
+            group.spawn(eager, async { Err::<(), _>("A") }).unwrap();
+            assert_eq!(current_task().unwrap().cancelling(), 1);
+            assert_eq!(current_task().unwrap().uncancel(), 0);
+            let future = create_future();
+            let answer = future.clone();
+            let answer = move || answer.set_result(()).unwrap();
+            get_running_loop().unwrap().call_soon(answer).unwrap();
+            future.await.unwrap();
+            Err::<(), _>("went on")
+        });
+        assert_eq!(scope.await.unwrap_err().failures().len(), 2);
+    });
+}
+
 /// Ended early, also by its body, beside another scope, and in a task that has had requests before: no failure, and no
 /// cancellation of anybody else.
 #[test]

@@ -8,6 +8,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod frames;
+mod given_back;
 mod interrupt;
 mod late;
 mod prototype;

@@ -2,14 +2,15 @@
 
 use std::future::{pending, poll_fn};
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{join, join_all, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use loop_core::get_running_loop;
 use loop_tasks::{
     Timeout, catch_cancel, create_task, current_task, sleep, sleep_result, timeout, wait_for,
     yield_now,
 };
 
-use crate::common::{Drops, MS, run, yields};
+use crate::common::{Drops, MS, Oneshot, create_future, run, yields};
 use crate::{no_timer_is_left, now};
 
 /// Each concerns what it holds. In asyncio there is one await at a time; a Rust task may have many.
@@ -206,6 +207,79 @@ fn a_deadline_follows_what_it_holds_to_another_task() {
         let task = create_task(limited);
         assert!(task.await.unwrap().is_err());
         assert_eq!((mine.cancelling(), disturbed), (0, false));
+    });
+}
+
+/// The new task has had requests before, which are none of the deadline's.
+#[test]
+fn a_deadline_that_has_moved_is_told_from_earlier_requests() {
+    run(async {
+        let mut limited = Box::pin(timeout(2 * MS, pending::<()>()));
+        poll_fn(|cx| {
+            assert!(limited.as_mut().poll(cx).is_pending());
+            std::task::Poll::Ready(())
+        })
+        .await;
+        let task = create_task(async {
+            let caught = catch_cancel(pending::<()>()).await;
+            assert!(caught.is_err());
+            limited.await
+        });
+        yields(1).await;
+        task.cancel();
+        assert!(task.await.unwrap().is_err());
+    });
+}
+
+/// What is inside waits for two things, and began to do so one after the other: the request goes to neither.
+#[test]
+fn a_deadline_cancels_nothing_where_its_task_waits_for_two_things() {
+    run(async {
+        let (first, second) = (create_future::<()>(), create_future::<()>());
+        let (ours, shot) = ((first.clone(), second.clone()), Oneshot::new());
+        let send = shot.clone();
+        let later = async move {
+            shot.await;
+            ours.1.await
+        };
+        let task = create_task(timeout(2 * MS, join(ours.0.into_future(), later)));
+        sleep(MS).await;
+        send.send(());
+        assert!(task.await.unwrap().is_err());
+        assert!(!first.done() && !second.done());
+    });
+}
+
+/// What it holds is ready in the very step in which the interrupt comes, with a frame inside that has not taken it.
+#[test]
+fn an_interrupt_that_comes_too_late_is_only_taken_back_by_whom_it_is_of() {
+    run(async {
+        for (own, old) in [(true, false), (true, true), (false, false)] {
+            let shot = Oneshot::new();
+            let send = shot.clone();
+            let task = create_task(async move {
+                if old {
+                    current_task().unwrap().cancel();
+                    assert!(catch_cancel(yield_now()).await.is_err());
+                }
+                let inside = select(shot, Box::pin(catch_cancel(pending::<()>())));
+                let limit = if own { MS } else { 9 * MS };
+                assert!(timeout(limit, inside).await.is_ok());
+                yields(3).await;
+                "undisturbed"
+            });
+            yields(1).await;
+            let us = task.clone();
+            let end = move || {
+                send.send(());
+                if !own {
+                    us.cancel();
+                }
+            };
+            // Behind the deadline, and before the step that it brings about.
+            get_running_loop().unwrap().call_later(MS, end).unwrap();
+            assert_eq!(task.await.ok(), own.then_some("undisturbed"));
+        }
     });
 }
 
