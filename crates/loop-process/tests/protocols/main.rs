@@ -319,11 +319,12 @@ fn there_are_transports_for_what_is_a_pipe() {
 
 #[test]
 fn a_loop_that_closes_lets_go_of_its_protocols() {
-    fn on_a_closed_loop(line: &'static str) -> Weak<Notes> {
+    fn on_a_closed_loop(line: &'static str, stdio: fn() -> Stdio) -> Weak<Notes> {
         let event_loop = EventLoop::new().unwrap();
         let notes = event_loop.run_until_complete(async move {
-            let notes = || Notes::new("", |_| ());
-            let (transport, notes) = subprocess_shell(notes, line).await.unwrap();
+            let child = create_subprocess_shell(line).stdin(stdio()).stdout(stdio());
+            let made = child.create(|| Notes::new("", |_| ())).await;
+            let (transport, notes) = made.unwrap();
             if line.contains("exit") {
                 transport.wait().await.unwrap();
             }
@@ -332,11 +333,12 @@ fn a_loop_that_closes_lets_go_of_its_protocols() {
         event_loop.close().unwrap();
         notes.unwrap()
     }
-    // While the child runs; and when only its pipes are open still.
-    assert!(on_a_closed_loop("exec sleep 600").upgrade().is_none());
-    assert!(
-        on_a_closed_loop("exec 3<&0; cat <&3 & exit 5")
-            .upgrade()
-            .is_none()
-    );
+    // While the child runs, with pipes and without; and when only its pipes are open still.
+    for (line, stdio) in [
+        ("exec sleep 600", Stdio::piped as fn() -> Stdio),
+        ("exec sleep 600", Stdio::null),
+        ("exec 3<&0; cat <&3 & exit 5", Stdio::piped),
+    ] {
+        assert!(on_a_closed_loop(line, stdio).upgrade().is_none(), "{line}");
+    }
 }
