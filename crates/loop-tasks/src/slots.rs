@@ -67,10 +67,44 @@ impl Slots {
         }
     }
 
+    /// How many places there are, taken or free.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &TaskRef> {
         self.entries.iter().filter_map(|entry| match entry {
             Entry::Taken(task) => Some(task),
             Entry::Free(_) => None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use loop_core::EventLoop;
+
+    use crate::table::Tasks;
+    use crate::{LoopExt, create_task, yield_now};
+
+    #[test]
+    fn a_place_that_is_free_is_used_again() {
+        let event_loop = EventLoop::new().unwrap();
+        event_loop
+            .run_until_complete(async {
+                for round in 0..100 {
+                    let tasks: Vec<_> = (0..10).map(|_| create_task(yield_now())).collect();
+                    // They end in another order in every round.
+                    for at in 0..10 {
+                        tasks[(at * 3 + round) % 10].cancel();
+                        yield_now().await;
+                    }
+                }
+            })
+            .unwrap();
+        let places = Tasks::of(&event_loop.loop_ref()).places();
+        assert!(places <= 11, "{places}");
+        event_loop.close().unwrap();
     }
 }

@@ -33,6 +33,11 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
+    #[cfg(test)]
+    pub(crate) fn places(&self) -> usize {
+        self.slots.borrow().len()
+    }
+
     #[inline]
     pub(crate) fn of(owner: &LoopRef) -> &Tasks {
         owner.runtime_or_init(Tasks::default)

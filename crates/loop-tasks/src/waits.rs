@@ -310,3 +310,30 @@ impl Inside {
         inside.next().is_none().then_some(only)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_found_when_their_numbers_have_wrapped_around() {
+        let mut waits = Waits {
+            next: u32::MAX - 3,
+            ..Waits::default()
+        };
+        let mut ids: Vec<u32> = (0..8).map(|_| waits.add(None)).collect();
+        assert_eq!(*ids.last().unwrap(), 3);
+        // Now a number says no place.
+        for at in [5, 1] {
+            assert_eq!(waits.open(ids[at]), Some(true));
+            assert_eq!(waits.settle(ids[at]), Some(Stage::Open));
+            assert_eq!(waits.stage(ids.remove(at)), None);
+        }
+        for id in ids {
+            assert_eq!(waits.stage(id), Some(Stage::Closed));
+            assert!(!waits.leave(id).0);
+            assert_eq!(waits.stage(id), None);
+        }
+        assert_eq!(waits.len(), 0);
+    }
+}
