@@ -329,8 +329,10 @@ mod tests {
             assert_eq!(waits.settle(ids[at]), Some(Stage::Open));
             assert_eq!(waits.stage(ids.remove(at)), None);
         }
-        for id in ids {
+        for &id in &ids {
             assert_eq!(waits.stage(id), Some(Stage::Closed));
+        }
+        for id in ids {
             assert!(!waits.leave(id).0);
             assert_eq!(waits.stage(id), None);
         }
