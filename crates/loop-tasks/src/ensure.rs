@@ -20,6 +20,9 @@ pub(crate) type Share<T> = fn(&T) -> T;
 ///
 /// # asyncio
 /// What `asyncio.ensure_future` takes. It is implemented for every `Future` and for the types of this crate.
+#[diagnostic::on_unimplemented(
+    note = "a reference to a task or future is waited for where its output is `Clone`; by value it need not be"
+)]
 pub trait EnsureFuture {
     /// What it gives.
     type Output: 'static;
