@@ -332,7 +332,7 @@ fn a_regular_file_cannot_be_waited_for() {
         let file = AsyncFd::new(std::fs::File::open("/proc/self/exe").unwrap());
         let error = file.readable().await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
-        assert!(error.to_string().contains("regular files"), "{error}");
+        assert!(error.to_string().contains("a regular file"), "{error}");
     });
 }
 
