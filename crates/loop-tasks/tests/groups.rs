@@ -136,7 +136,7 @@ fn a_request_from_outside_ends_all_scopes_of_a_task() {
 #[test]
 fn a_scope_dropped_early_leaves_nothing() {
     run(async {
-        for old in [false, true] {
+        for (old, awaited) in [(false, false), (false, true), (true, false), (true, true)] {
             let task = create_task(async move {
                 if old {
                     let _ = catch_cancel(pending::<()>()).await;
@@ -153,7 +153,11 @@ fn a_scope_dropped_early_leaves_nothing() {
                         .unwrap()
                         .add_done_callback(move |_| send.send(()));
                     group.create_task(pending::<Result<(), ()>>()).unwrap();
-                    pending::<()>().await;
+                    if awaited {
+                        let _ = create_future::<()>().await;
+                    } else {
+                        pending::<()>().await;
+                    }
                     Ok(())
                 });
                 match select(shot, Box::pin(scope)).await {
@@ -161,7 +165,7 @@ fn a_scope_dropped_early_leaves_nothing() {
                     Either::Right(_) => panic!("the other side is polled first"),
                 }
                 assert_eq!(current_task().unwrap().cancelling(), count);
-                yields(4).await;
+                yields(5).await;
                 assert_eq!(all_tasks().len(), 2, "its tasks were cancelled");
                 "undisturbed"
             });
@@ -169,7 +173,7 @@ fn a_scope_dropped_early_leaves_nothing() {
             if old {
                 task.cancel();
             }
-            assert_eq!(task.await.unwrap(), "undisturbed", "{old}");
+            assert_eq!(task.await.unwrap(), "undisturbed", "{old} {awaited}");
         }
     });
 }

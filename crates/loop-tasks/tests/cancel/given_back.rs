@@ -4,9 +4,9 @@ use std::future::pending;
 
 use futures_util::future::{Either, join, select};
 use loop_core::get_running_loop;
-use loop_tasks::{TaskError, TaskGroup, Timeout, catch_cancel, create_task, current_task, sleep};
+use loop_tasks::{TaskError, Timeout, create_task, current_task, sleep};
 
-use crate::common::{MS, Oneshot, create_future, run, yields};
+use crate::common::{MS, Oneshot, run, yields};
 use crate::stubborn;
 
 /// The request went through the timeout, whose own it was not.
@@ -54,45 +54,6 @@ fn a_sleep_that_is_dropped_gives_the_request_back() {
             send.send(());
             let outcome = task.await;
             assert!(matches!(outcome, Err(TaskError::Cancelled(_))), "{before}");
-        }
-    });
-}
-
-/// A child fails, so that the group asks its body to end; then the group is dropped, and nobody is cancelled.
-#[test]
-fn a_group_that_is_dropped_takes_its_own_request_back() {
-    run(async {
-        for old in [false, true] {
-            let task = create_task(async move {
-                if old {
-                    let _ = catch_cancel(pending::<()>()).await;
-                }
-                let count = current_task().unwrap().cancelling();
-                let shot = Oneshot::new();
-                let send = shot.clone();
-                let scope = TaskGroup::scope(async move |group: TaskGroup<&'static str>| {
-                    let child = async {
-                        sleep(MS).await;
-                        Err::<(), _>("A")
-                    };
-                    let child = group.create_task(child).unwrap();
-                    child.add_done_callback(move |_| send.send(())); // behind the group's
-                    let _ = create_future::<()>().await;
-                    Ok(())
-                });
-                match select(shot, Box::pin(scope)).await {
-                    Either::Left(((), scope)) => drop(scope),
-                    Either::Right(_) => panic!("the other side is polled first"),
-                }
-                assert_eq!(current_task().unwrap().cancelling(), count);
-                yields(5).await;
-                "undisturbed"
-            });
-            yields(1).await;
-            if old {
-                task.cancel();
-            }
-            assert_eq!(task.await.unwrap(), "undisturbed", "{old}");
         }
     });
 }
