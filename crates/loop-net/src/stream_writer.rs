@@ -82,7 +82,7 @@ impl StreamWriter {
     /// # Examples
     /// See [`drain`](StreamWriter::drain).
     pub fn write(&self, bytes: &[u8]) {
-        self.channel().write(&[bytes]);
+        self.channel().write(bytes);
     }
 
     /// As [`write`](StreamWriter::write), of several parts one after the other.

@@ -139,7 +139,7 @@ impl Transport {
     /// # Examples
     /// See [`create_connection`](crate::create_connection).
     pub fn write(&self, bytes: &[u8]) {
-        self.0.channel.write(&[bytes]);
+        self.0.channel.write(bytes);
     }
 
     /// As [`write`](Transport::write), of several parts one after the other.

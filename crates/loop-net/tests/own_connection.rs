@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -165,6 +165,79 @@ fn an_end_that_takes_its_time_is_waited_for() {
             }
             writer.close();
             writer.wait_closed().await.unwrap();
+        });
+    }
+}
+
+/// What a connection does with its own writer while it is asked to write.
+type Meddling = fn(&StreamWriter);
+
+/// Takes one byte at a time, and meddles the first time.
+#[derive(Debug)]
+struct Meddler {
+    writer: Rc<RefCell<Option<StreamWriter>>>,
+    meddling: Meddling,
+    taken: Rc<RefCell<Vec<u8>>>,
+}
+
+impl Connection for Meddler {
+    fn poll_read(&self, _: &mut Context<'_>, _: &mut Vec<u8>) -> Poll<io::Result<usize>> {
+        Poll::Pending
+    }
+
+    fn poll_write(&self, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let writer = self.writer.take();
+        if let Some(writer) = writer {
+            (self.meddling)(&writer);
+        }
+        self.taken.borrow_mut().push(bytes[0]);
+        Poll::Ready(Ok(1))
+    }
+
+    fn poll_shutdown(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.taken.borrow_mut().push(b'.');
+        Poll::Ready(Ok(()))
+    }
+
+    fn local_addr(&self) -> Option<Address> {
+        None
+    }
+
+    fn peer_addr(&self) -> Option<Address> {
+        None
+    }
+}
+
+#[test]
+fn a_connection_may_use_its_own_writer_while_it_writes() {
+    let rows: [(Meddling, &[u8]); 6] = [
+        (|_| (), b"ping."),
+        (|writer| writer.write(b"pong"), b"pingpong."),
+        (|writer| writer.set_write_buffer_limits(9, 0), b"ping."),
+        (
+            |writer| assert_eq!(writer.get_write_buffer_size(), 4),
+            b"ping.",
+        ),
+        (StreamWriter::write_eof, b"ping."),
+        (StreamWriter::abort, b"p"),
+    ];
+    for (meddling, expected) in rows {
+        run(async move {
+            let (own, taken) = (Rc::default(), Rc::default());
+            let meddler = Meddler {
+                writer: Rc::clone(&own),
+                meddling,
+                taken: Rc::clone(&taken),
+            };
+            let (_reader, writer) = streams_over(meddler).unwrap();
+            own.replace(Some(writer.clone()));
+            writer.write(b"ping");
+            while own.borrow().is_some() {
+                yield_now().await;
+            }
+            writer.close();
+            writer.wait_closed().await.unwrap();
+            assert_eq!(*taken.borrow(), expected);
         });
     }
 }

@@ -2,33 +2,31 @@
 
 use std::io;
 
+use super::life::{Close, Flusher};
 use super::waits::settle;
 use super::{Channel, copy};
 
 impl Channel {
     /// The connection is no more; what waited to be written is dropped.
     pub(crate) fn lose(&self, error: Option<io::Error>) {
-        let Some(connection) = self.take() else {
+        let Some(mut life) = self.life.take() else {
             return;
         };
-        let is_cut = error.is_some();
-        if let Some(patience) = self.patience.take() {
+        if let Close::Parting(Some(patience)) = &life.close {
             patience.cancel();
         }
         // What it waited for does not come any more.
-        if let Some(flusher) = self.flusher.take() {
+        if let Flusher::Driver(flusher) = &life.flusher {
             flusher.stop();
         }
-        self.flushing.set(false);
+        let is_cut = error.is_some();
         let told = error.as_ref().map(copy);
         if let Some(error) = error {
             self.error.borrow_mut().get_or_insert(error);
         }
-        self.closing.set(true);
-        self.out.take();
-        self.written.set(0);
-        self.behind.take();
-        self.wake_sender();
+        if let Some(sender) = life.out.take_sender() {
+            sender.wake();
+        }
         settle(&self.draining);
         settle(&self.ending);
         self.wake_reader();
@@ -38,17 +36,16 @@ impl Channel {
         }
         // Last, since it may be anybody's: if it panics, everybody has been told.
         if !is_cut {
-            connection.discard();
+            life.connection.discard();
         }
-        drop(connection);
+        drop(life);
     }
 
     /// Lets go of everything without a word: the loop is closed.
     pub(crate) fn forget(&self) {
         let watchers = self.watchers.take();
-        let connection = self.take();
-        self.closing.set(true);
-        drop((watchers, connection));
+        let life = self.life.take();
+        drop((watchers, life));
     }
 
     /// Why the connection is no more, if it was an error.

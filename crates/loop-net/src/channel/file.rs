@@ -5,6 +5,7 @@ use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use super::life::{End, Next};
 use super::{Channel, copy};
 use crate::Connection;
 
@@ -14,20 +15,18 @@ pub(crate) struct FileTurn(Rc<Channel>);
 impl Channel {
     /// Takes the turn of a file, behind what was written before.
     pub(crate) fn file_turn(self: &Rc<Self>) -> io::Result<FileTurn> {
-        let refusal = |kind, text: &str| Err(io::Error::new(kind, text));
+        let refusal = |kind, text: &str| io::Error::new(kind, text);
         if self.is_closing() {
-            let text = "Transport is closing";
-            return self
-                .error()
-                .map_or_else(|| refusal(io::ErrorKind::NotConnected, text), Err);
+            let closing = || refusal(io::ErrorKind::NotConnected, "Transport is closing");
+            return Err(self.error().unwrap_or_else(closing));
         }
-        if self.end_wanted.get() {
+        if self.alive(|life| life.end) != Some(End::No) {
             let text = "Cannot call sendfile() after write_eof()";
-            return refusal(io::ErrorKind::InvalidInput, text);
+            return Err(refusal(io::ErrorKind::InvalidInput, text));
         }
-        if self.file.replace(true) {
+        if self.alive(|life| life.out.begin_file()) != Some(true) {
             let text = "another file is being sent";
-            return refusal(io::ErrorKind::ResourceBusy, text);
+            return Err(refusal(io::ErrorKind::ResourceBusy, text));
         }
         Ok(FileTurn(Rc::clone(self)))
     }
@@ -35,21 +34,15 @@ impl Channel {
     /// Whether a file is being sent.
     #[cfg(feature = "tls")]
     pub(crate) fn has_file(&self) -> bool {
-        self.file.get()
-    }
-
-    /// Has whoever sends a file look again.
-    pub(super) fn wake_sender(&self) {
-        if let Some(sender) = self.sender.take() {
-            sender.wake();
-        }
+        self.alive(|life| life.out.has_file()) == Some(true)
     }
 }
 
 impl FileTurn {
     /// Waits until what was written before is on its way.
     pub(crate) async fn come(&self) -> io::Result<()> {
-        self.with(|_, _| match self.0.flushing.get() {
+        let is_flushing = || self.0.alive(|life| life.is_flushing()) == Some(true);
+        self.with(|_, _| match is_flushing() {
             true => Poll::Pending,
             false => Poll::Ready(Ok(())),
         })
@@ -64,16 +57,22 @@ impl FileTurn {
     ) -> io::Result<T> {
         poll_fn(|cx| {
             let channel = &self.0;
-            let Some(connection) = channel.connection() else {
+            let lost = || {
                 let lost = || io::Error::new(io::ErrorKind::ConnectionReset, "Connection lost");
-                return Poll::Ready(Err(channel.error().unwrap_or_else(lost)));
+                Poll::Ready(Err(channel.error().unwrap_or_else(lost)))
+            };
+            let Some(connection) = channel.connection() else {
+                return lost();
             };
             let polled = what(&*connection, cx);
             drop(connection);
             match &polled {
                 Poll::Pending => {
-                    let old = channel.sender.replace(Some(cx.waker().clone()));
-                    drop(old);
+                    let waker = cx.waker().clone();
+                    match channel.alive(|life| life.out.enter_sender(waker)) {
+                        Some(old) => drop(old),
+                        None => return lost(), // meanwhile
+                    }
                 }
                 Poll::Ready(Err(error)) if is_the_end(error) => channel.lose(Some(copy(error))),
                 Poll::Ready(_) => {}
@@ -108,16 +107,13 @@ fn is_the_end(error: &io::Error) -> bool {
 impl Drop for FileTurn {
     fn drop(&mut self) {
         let channel = &self.0;
-        channel.file.set(false);
-        let sender = channel.sender.take();
+        let sender = channel.alive(|life| life.out.end_file());
         drop(sender);
         let Some(connection) = channel.connection() else {
             return;
         };
-        let mut behind = channel.behind.take();
-        channel.out.borrow_mut().append(&mut behind);
-        let is_last = channel.closing.get() || channel.end_wanted.get();
-        if channel.unsent() > 0 || is_last || !connection.is_flushed() {
+        let has_more = channel.alive(|life| life.out.waiting() > 0 || life.next() != Next::Nothing);
+        if has_more == Some(true) || !connection.is_flushed() {
             channel.flush();
         }
     }

@@ -8,34 +8,44 @@ use std::task::{Context, Poll, Waker, ready};
 
 use loop_core::panic_message;
 
-use super::{Channel, HIGH};
+use super::Channel;
+use super::life::{Close, End, Flusher, Next};
+use super::outgoing::Lent;
 use crate::Connection;
 use crate::driver::drive;
 
 impl Channel {
     /// Does at once what needs no waiting.
     pub(super) fn flush_now(self: &Rc<Self>) {
-        if self.file.get() {
-            return; // the end comes behind the file
+        let closes_at_once = self.connection().is_some_and(|it| it.closes_at_once());
+        let here = self.alive(|life| {
+            let here = closes_at_once && life.can_flush() && life.out.waiting() == 0;
+            if here {
+                life.flusher = Flusher::Caller;
+            }
+            here
+        });
+        if here != Some(true) {
+            return self.flush();
         }
-        let at_once = self
-            .connection()
-            .is_some_and(|connection| connection.closes_at_once());
-        let now = at_once && self.waiting() == 0 && !self.flushing.get();
         let mut nobody = Context::from_waker(Waker::noop());
         // A socket is done with it; what is not goes on where somebody can be woken.
-        if !now || self.poll_flush(&mut nobody).is_pending() {
-            self.flush();
+        if self.poll_flush(&mut nobody).is_pending() {
+            self.start_flusher();
         }
     }
 
-    /// Has a driver write what waits.
+    /// Has a driver write what waits, unless somebody does.
     pub(super) fn flush(self: &Rc<Self>) {
-        if !self.flushing.replace(true) {
-            let channel = Rc::clone(self);
-            let flusher = drive(&self.owner, poll_fn(move |cx| channel.poll_flush(cx)));
-            self.flusher.replace(Some(flusher));
+        if self.alive(|life| life.can_flush()) == Some(true) {
+            self.start_flusher();
         }
+    }
+
+    fn start_flusher(self: &Rc<Self>) {
+        let channel = Rc::clone(self);
+        let flusher = drive(&self.owner, poll_fn(move |cx| channel.poll_flush(cx)));
+        self.alive(|life| life.flusher = Flusher::Driver(flusher));
     }
 
     fn poll_flush(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -49,49 +59,68 @@ impl Channel {
     }
 
     fn poll_flush_unguarded(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            let Some(connection) = self.connection() else {
-                break;
-            };
-            let result = if self.unsent() > 0 {
-                let out = self.out.borrow();
-                let polled = connection.poll_write(cx, &out[self.written.get()..]);
-                drop(out);
-                ready!(polled).and_then(|written| self.has_written(written))
+        while let Some(connection) = self.connection() {
+            let result = if let Some(lent) = self.alive(|life| life.out.lend()).flatten() {
+                ready!(self.poll_write(&*connection, cx, lent))
             } else if !connection.is_flushed() {
                 ready!(connection.poll_flush(cx))
-            } else if self.file.get() {
-                break;
-            } else if self.has_end_to_tell(&*connection) {
-                if self.closing.get() {
-                    self.part(&*connection);
-                }
-                self.end_told.set(true);
-                let polled = connection.poll_shutdown(cx);
-                self.end_told.set(polled.is_ready());
-                ready!(polled)
-            } else if self.closing.get() {
-                if self.parting.get() {
-                    ready!(connection.poll_parted(cx));
-                }
-                self.lose(None);
-                break;
             } else {
-                break;
+                self.part(&*connection);
+                match self.alive(|life| life.next()).unwrap_or(Next::Nothing) {
+                    Next::Nothing => break,
+                    Next::TellEnd => {
+                        let told = ready!(connection.poll_shutdown(cx));
+                        self.alive(|life| life.end = End::Told);
+                        told
+                    }
+                    Next::AwaitPeer => {
+                        ready!(connection.poll_parted(cx));
+                        self.lose(None);
+                        break;
+                    }
+                    Next::Lose => {
+                        self.lose(None);
+                        break;
+                    }
+                }
             };
             if let Err(error) = result {
                 self.lose(Some(error));
             }
         }
-        self.flushing.set(false);
-        self.wake_sender();
+        let sender = self.alive(|life| {
+            life.flusher = Flusher::Nobody;
+            life.out.take_sender()
+        });
+        if let Some(sender) = sender.flatten() {
+            sender.wake(); // the file is next
+        }
         Poll::Ready(())
     }
 
-    /// From now on the other side is waited for, but not for ever.
+    fn poll_write(
+        &self,
+        connection: &dyn Connection,
+        cx: &mut Context<'_>,
+        lent: Lent,
+    ) -> Poll<io::Result<()>> {
+        let polled = connection.poll_write(cx, &lent);
+        let written = match polled {
+            Poll::Ready(Ok(written)) => written,
+            _ => 0,
+        };
+        self.alive(|life| life.out.give_back(lent, written));
+        if ready!(polled)? == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        self.pause_or_resume();
+        Poll::Ready(Ok(()))
+    }
+
+    /// If all is written and the connection closes, the other side is waited for from now on, but not for ever.
     fn part(self: &Rc<Self>, connection: &dyn Connection) {
         let most = connection.parting_timeout();
-        if most.is_zero() || self.parting.replace(true) {
+        if most.is_zero() || self.alive(|life| life.can_part()) != Some(true) {
             return;
         }
         let channel = Rc::downgrade(self);
@@ -101,33 +130,6 @@ impl Channel {
                 channel.lose(Some(io::Error::new(io::ErrorKind::TimedOut, text)));
             }
         });
-        // A loop that is closed has no time to wait.
-        let old = self.patience.replace(timer.ok());
-        debug_assert!(old.is_none());
-    }
-
-    fn has_end_to_tell(&self, connection: &dyn Connection) -> bool {
-        let wanted = self.end_wanted.get() || (self.closing.get() && !connection.closes_at_once());
-        wanted && !self.end_told.get()
-    }
-
-    fn has_written(&self, written: usize) -> io::Result<()> {
-        /// What is kept for the next time.
-        const KEPT: usize = HIGH * 2;
-        if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        let mut out = self.out.borrow_mut();
-        self.written.set(self.written.get() + written);
-        if self.written.get() == out.len() {
-            out.clear();
-            out.shrink_to(KEPT);
-            self.written.set(0);
-        } else if self.written.get() >= out.len() / 2 {
-            out.drain(..self.written.replace(0));
-        }
-        drop(out);
-        self.pause_or_resume();
-        Ok(())
+        self.alive(|life| life.close = Close::Parting(timer.ok()));
     }
 }

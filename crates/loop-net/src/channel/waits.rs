@@ -51,19 +51,15 @@ impl Channel {
         cx: &mut Context<'_>,
         buffer: &mut Vec<u8>,
     ) -> Poll<io::Result<usize>> {
-        let Some(connection) = self.connection() else {
-            return Poll::Ready(self.error().map_or(Ok(0), Err));
+        let lost = |cx: &mut Context<'_>| {
+            let lost = self.poll_lost(cx);
+            lost.map(|()| self.error().map_or(Ok(0), Err))
         };
-        if self.parting.get() {
-            return self.poll_lost(cx).map(|()| self.error().map_or(Ok(0), Err));
-        }
+        let Some(connection) = self.alive(|life| life.heard()).flatten() else {
+            return lost(cx);
+        };
         match connection.poll_read(cx, buffer) {
-            Poll::Pending => {
-                let waker = cx.waker().clone();
-                let old = self.reader.replace(Some(waker));
-                drop(old);
-                Poll::Pending
-            }
+            Poll::Pending => lost(cx),
             Poll::Ready(Err(error)) => {
                 drop(connection);
                 let told = copy(&error);
@@ -83,7 +79,7 @@ impl Channel {
             // The end has to have a chance to come.
             yield_now().await;
         }
-        if self.paused.get() && !self.is_lost() {
+        if self.alive(|life| life.out.is_paused()) == Some(true) {
             self.spree.set(0);
             self.wait_in(&self.draining).await;
         } else if self.spree.get() >= SPREE {
@@ -111,7 +107,8 @@ impl Channel {
                 self.0.set_marks(self.1, self.2);
             }
         }
-        let _marks = Marks(self, self.low.get(), self.high.get());
+        let marks = self.alive(|life| life.out.marks());
+        let _marks = marks.map(|(low, high)| Marks(self, low, high));
         self.set_marks(0, 0);
         self.drain().await
     }

@@ -1,0 +1,90 @@
+//! Writing, and the marks that hold writers back.
+
+use std::io;
+use std::rc::Rc;
+
+use loop_core::Direction;
+
+use super::Channel;
+use super::life::End;
+use super::outgoing::Mark;
+use super::waits::settle;
+
+impl Channel {
+    /// Writes now what there is room for, and the rest later.
+    pub(crate) fn write(self: &Rc<Self>, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let looked = self.alive(|life| {
+            let is_next = life.out.waiting() == 0 && !life.out.has_file();
+            let connection = Rc::clone(&life.connection);
+            (life.is_closing(), life.end, is_next, connection)
+        });
+        let Some((false, end, is_next, connection)) = looked else {
+            return; // drain() says so
+        };
+        if end != End::No {
+            let text = "Cannot call write() after write_eof()";
+            let error = io::Error::new(io::ErrorKind::InvalidInput, text);
+            self.error.borrow_mut().get_or_insert(error);
+            return;
+        }
+        let mut rest = bytes;
+        if is_next {
+            match connection.try_write(bytes) {
+                Ok(written) => rest = &bytes[written..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return self.lose(Some(error)),
+            }
+            if rest.is_empty() && connection.is_flushed() {
+                return;
+            }
+        }
+        self.alive(|life| life.out.push(rest));
+        self.flush();
+        self.pause_or_resume();
+    }
+
+    /// Says that nothing more comes, when everything is written.
+    pub(crate) fn write_eof(self: &Rc<Self>) {
+        if self.only() == Some(Direction::Write) {
+            self.close(); // no other direction is left
+        } else if self.alive(|life| life.want_end()) == Some(true) {
+            self.flush_now();
+        }
+    }
+
+    /// Closes when everything is written.
+    pub(crate) fn close(self: &Rc<Self>) {
+        let Some(connection) = self.connection() else {
+            return;
+        };
+        let has_end_to_tell = !connection.closes_at_once();
+        if self.alive(|life| life.want_close(has_end_to_tell)) == Some(true) {
+            self.flush_now();
+        }
+    }
+
+    /// Closes now.
+    pub(crate) fn abort(&self) {
+        self.lose(None);
+    }
+
+    /// Sets the marks; what already waits may be above or below them now.
+    pub(crate) fn set_marks(&self, low: usize, high: usize) {
+        self.alive(|life| life.out.set_marks(low, high));
+        self.pause_or_resume();
+    }
+
+    pub(super) fn pause_or_resume(&self) {
+        match self.alive(|life| life.out.passed()).flatten() {
+            Some(Mark::High) => self.tell(|watcher| watcher.pause_writing()),
+            Some(Mark::Low) => {
+                settle(&self.draining);
+                self.tell(|watcher| watcher.resume_writing());
+            }
+            None => {}
+        }
+    }
+}
