@@ -182,6 +182,7 @@ mod tests {
                         Rc::clone(&entry.1)
                     });
                     assert_eq!(line.give_out(), expected.as_ref());
+                    assert!(expected.is_some() || line.is_awake());
                 }
                 _ => {
                     assert_eq!(line.len(), model.len());

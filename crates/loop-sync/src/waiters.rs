@@ -193,7 +193,7 @@ fn ended(error: TaskError, cx: &mut Context<'_>) -> Poll<()> {
 pub(crate) struct Turn<'a, F: FnOnce(bool) + Unpin> {
     waiters: &'a Waiters,
     standing: Standing,
-    /// Until it has come to its end.
+    /// Taken by `drop`.
     abandoned: Option<F>,
 }
 
@@ -203,16 +203,11 @@ impl<F: FnOnce(bool) + Unpin> Future for Turn<'_, F> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let waiters = self.waiters;
-        if !self.standing.is_in_line() {
-            assert!(self.abandoned.is_some(), "polled after it was ready");
-            self.standing.begin(waiters, cx);
-            return Poll::Pending;
+        if self.standing.is_in_line() {
+            return self.standing.poll(waiters, cx);
         }
-        let polled = self.standing.poll(waiters, cx);
-        if polled.is_ready() {
-            self.abandoned = None;
-        }
-        polled
+        self.standing.begin(waiters, cx);
+        Poll::Pending
     }
 }
 

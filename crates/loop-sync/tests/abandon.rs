@@ -2,11 +2,14 @@
 
 mod common;
 
+use std::cell::RefCell;
+use std::future::poll_fn;
 use std::pin::Pin;
+use std::rc::Rc;
 
-use common::{Count, Inside, Plan, yields};
+use common::{Count, Inside, Plan, run, yields};
 use loop_sync::{Barrier, Condition, Event, Lock, Queue, Semaphore};
-use loop_tasks::yield_now;
+use loop_tasks::{create_task, yield_now};
 
 type Body = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -63,6 +66,31 @@ fn event_is_left() {
 }
 
 /// Two notifications for two tokens, and three who wait. One that dies with a notification in its hand passes it on.
+/// A wait may be polled by one task after the other; of a request to the first, the other hears as well, as of a future
+/// that somebody has cancelled.
+#[test]
+fn wait_that_was_cancelled_ends_whoever_polls_it() {
+    for before_its_step in [false, true] {
+        run(async move {
+            let event = Event::new();
+            let wait = Rc::new(RefCell::new(Box::pin(event.wait())));
+            let poll = || {
+                let wait = Rc::clone(&wait);
+                create_task(poll_fn(move |cx| wait.borrow_mut().as_mut().poll(cx)))
+            };
+            let first = poll();
+            yield_now().await;
+            let second = before_its_step.then(&poll);
+            first.cancel();
+            let second = second.unwrap_or_else(&poll);
+            yields(3).await;
+            assert!(first.cancelled() && second.cancelled());
+            drop(wait);
+            assert_eq!(format!("{event:?}"), "<Event [unset]>");
+        });
+    }
+}
+
 #[test]
 fn notifications_go_to_another() {
     Plan::each(3, 14, |plan| {

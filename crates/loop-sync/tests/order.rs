@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Trace, noting, run, yields};
-use loop_sync::{Barrier, Condition, Event, LifoQueue, Lock, PriorityQueue, Queue, Semaphore};
+use loop_sync::{Barrier, BoundedSemaphore, Condition, Event, Lock, Semaphore};
 use loop_tasks::{create_task, sleep, timeout, yield_now};
 
 /// Holds the lock for a hop, in a task that notes when it begins.
@@ -48,6 +48,22 @@ fn lock_is_overtaken_by_nobody_who_waits() {
         assert!(lock.try_acquire().is_none());
         second.await.unwrap();
         assert!(first.cancelled());
+        assert_eq!(trace.take(), "b");
+    });
+}
+
+#[test]
+fn lock_that_is_held_is_given_to_nobody_when_a_wait_is_abandoned() {
+    run(async {
+        let (trace, lock) = (Trace::default(), Lock::new());
+        let guard = lock.acquire().await;
+        let [first, second] = ["a", "b"].map(|name| holder(&trace, name, &lock));
+        yield_now().await;
+        first.cancel();
+        yields(3).await;
+        assert_eq!((first.cancelled(), trace.take().as_str()), (true, ""));
+        drop(guard);
+        second.await.unwrap();
         assert_eq!(trace.take(), "b");
     });
 }
@@ -228,6 +244,28 @@ fn wait_that_is_cancelled_again_and_again_ends_with_the_lock() {
 }
 
 #[test]
+fn notified_wait_that_is_cancelled_while_the_lock_is_held_ends_cancelled() {
+    run(async {
+        let condition = Condition::new();
+        let inside = condition.clone();
+        let waiting = create_task(async move {
+            let mut guard = inside.acquire().await;
+            inside.wait(&mut guard).await;
+        });
+        yields(2).await;
+        let guard = condition.acquire().await;
+        condition.notify(&guard, 1);
+        yields(2).await; // it waits for the lock now
+        waiting.cancel();
+        yields(2).await;
+        assert!(!waiting.done());
+        drop(guard);
+        yields(2).await;
+        assert!(waiting.cancelled() && !condition.locked());
+    });
+}
+
+#[test]
 fn barrier_drains_before_it_fills_again() {
     run(async {
         let (trace, barrier) = (Trace::default(), Barrier::new(2));
@@ -271,88 +309,45 @@ fn barrier_breaks_and_mends() {
 }
 
 #[test]
-fn woken_getter_finds_that_somebody_was_quicker() {
+fn barrier_that_is_reset_fills_again_when_those_who_waited_have_left() {
     run(async {
-        let (trace, queue) = (Trace::default(), Queue::new(0));
-        for name in ["a", "b"] {
-            noting(&trace, name, queue.get());
+        let barrier = Barrier::new(2);
+        let early = create_task(barrier.wait());
+        yield_now().await;
+        barrier.reset().await;
+        // `early` has not left: whoever comes now waits outside.
+        let late = [0, 1].map(|_| create_task(barrier.wait()));
+        assert!(!early.await.unwrap().unwrap_err().aborted);
+        for (place, task) in late.into_iter().enumerate() {
+            assert_eq!(task.await.unwrap(), Ok(place));
         }
-        yield_now().await;
-        queue.put_nowait(1).unwrap();
-        assert_eq!(queue.get_nowait(), Ok(1)); // before `a` steps
-        yield_now().await;
-        assert_eq!(trace.take(), "");
-        // `a` waits again, and is behind `b` now.
-        queue.put_nowait(2).unwrap();
-        queue.put_nowait(3).unwrap();
-        yield_now().await;
-        assert_eq!(trace.take(), "b a");
     });
 }
 
 #[test]
-fn putters_wait_for_room() {
+fn barrier_for_one_stays_broken() {
     run(async {
-        let (trace, queue) = (Trace::default(), Queue::new(1));
-        queue.put(0).await.unwrap();
-        for (item, name) in [(1, "one"), (2, "two")] {
-            noting(&trace, name, queue.put(item));
+        let barrier = Barrier::new(1);
+        assert_eq!(barrier.wait().await, Ok(0));
+        barrier.abort().await;
+        for _ in 0..2 {
+            assert!(barrier.wait().await.unwrap_err().aborted);
         }
-        yield_now().await;
-        assert_eq!(queue.get().await, Ok(0));
-        assert_eq!(trace.take(), "");
-        yield_now().await;
-        assert_eq!(trace.take(), "one");
-        assert_eq!(queue.get().await, Ok(1));
-        yield_now().await;
-        assert_eq!((trace.take().as_str(), queue.get_nowait()), ("two", Ok(2)));
     });
 }
 
 #[test]
-fn queues_give_in_their_own_order() {
-    fn drain(queue: &Queue<(u8, char)>) -> String {
-        for item in [(2, 'a'), (1, 'b'), (3, 'c'), (1, 'd')] {
-            queue.put_nowait(item).unwrap();
-        }
-        std::iter::from_fn(|| queue.get_nowait().ok())
-            .map(|item| item.1)
-            .collect()
-    }
-    assert_eq!(drain(&Queue::new(0)), "abcd");
-    assert_eq!(drain(&LifoQueue::new(0)), "dcba");
-    assert_eq!(drain(&PriorityQueue::new(0)), "bdac");
+fn permit_that_was_made_up_for_is_not_given_back() {
+    let semaphore = BoundedSemaphore::new(1);
+    let permit = semaphore.try_acquire().unwrap();
+    semaphore.release().unwrap(); // a mistake: the permit is still out
+    drop(permit);
+    let _permit = semaphore.try_acquire().unwrap();
+    assert!(semaphore.try_acquire().is_none());
 }
 
 #[test]
-fn equal_priorities_are_given_oldest_first() {
-    #[derive(Debug)]
-    struct Job(u8, u32);
-    impl Ord for Job {
-        fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-            self.0.cmp(&other.0)
-        }
-    }
-    impl PartialOrd for Job {
-        fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-            Some(self.cmp(other))
-        }
-    }
-    impl PartialEq for Job {
-        fn eq(&self, other: &Self) -> bool {
-            self.0 == other.0
-        }
-    }
-    impl Eq for Job {}
-    let queue = PriorityQueue::new(0);
-    for number in 0..100 {
-        queue
-            .put_nowait(Job(u8::from(number % 3 == 0), number))
-            .unwrap();
-    }
-    let given: Vec<u32> = std::iter::from_fn(|| queue.get_nowait().ok())
-        .map(|job| job.1)
-        .collect();
-    let (first, second): (Vec<u32>, Vec<u32>) = (0..100).partition(|number| number % 3 != 0);
-    assert_eq!(given, [first, second].concat());
+#[should_panic(expected = "too many permits")]
+fn permits_are_no_more_than_can_be_counted() {
+    Semaphore::new(usize::MAX).release();
 }
