@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 
 use loop_core::Direction;
 
-use crate::begun::begun;
 use crate::channel::Channel;
+use crate::closing::begun;
 use crate::protocol::AnyProtocol;
 use crate::{Address, BaseProtocol, Connection, PipeReader, PipeWriter, Protocol, Transport};
 

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::begun::begun;
+use crate::closing::begun;
 use crate::protocol::AnyProtocol;
 use crate::{
     OpenConnection, Protocol, Server, StartServer, StreamReader, StreamWriter, Transport,

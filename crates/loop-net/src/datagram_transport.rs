@@ -11,9 +11,9 @@ use std::task::{Context, Poll, Waker};
 
 use loop_core::{LoopRef, get_running_loop};
 
-use crate::begun::begun;
+use crate::closing::begun;
 use crate::driver::drive;
-use crate::protocol::tell_quietly;
+use crate::protocol::{tell_quietly, tell_soon};
 use crate::{DatagramProtocol, UdpSocket};
 
 /// Protocols are told to pause above so many bytes, and to go on at a quarter of it.
@@ -356,7 +356,7 @@ impl State {
         Poll::Ready(())
     }
 
-    /// The socket is no more. Its protocol is told in a callback of its own: it may be in the middle of something now.
+    /// The socket is no more.
     fn end(&self) {
         let socket = self.socket.take();
         let protocol = self.protocol.take();
@@ -365,10 +365,7 @@ impl State {
             receiver.wake();
         }
         if let Some(protocol) = protocol {
-            // A closed loop tells nobody.
-            let tell = move || protocol.connection_lost(None);
-            let tell = loop_tasks::Context::current().wrap(tell);
-            let _ = self.owner.event_loop().call_soon(tell);
+            tell_soon(&self.owner, move || protocol.connection_lost(None));
         }
         drop((socket, queue));
     }

@@ -59,9 +59,9 @@
 mod address;
 mod async_fd;
 mod attempt;
-mod begun;
 mod channel;
 mod client_connected;
+mod closing;
 mod connect;
 mod connect_pipe;
 mod connection;
@@ -113,6 +113,7 @@ pub use address::Address;
 pub use async_fd::AsyncFd;
 pub use attempt::Attempt;
 pub use client_connected::{ClientConnected, ClientOutcome};
+pub use closing::{Closing, closing};
 pub use connect::ConnectErrors;
 pub use connect_pipe::{connect_read_pipe, connect_write_pipe};
 pub use connection::Connection;

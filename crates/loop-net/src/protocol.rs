@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use loop_core::{ExceptionContext, LoopRef, drop_quietly, panic_message};
+use loop_tasks::Context;
 
 use crate::{DatagramTransport, Transport};
 
@@ -184,4 +185,11 @@ pub(crate) fn tell_quietly(owner: &LoopRef, method: &str, call: impl FnOnce()) {
         owner.event_loop().call_exception_handler(&context);
         drop_quietly(panic);
     }
+}
+
+/// Calls a protocol in a callback of its own, with the context variables of now: it may be in the middle of something.
+pub(crate) fn tell_soon(owner: &LoopRef, call: impl FnOnce() + 'static) {
+    let call = Context::current().wrap(call);
+    // A closed loop tells nobody.
+    let _ = owner.event_loop().call_soon(call);
 }

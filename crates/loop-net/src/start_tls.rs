@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::channel::Channel;
 use crate::tls_options::Timeouts;
-use crate::{Connection, StreamReader, StreamWriter, TlsSide, TlsStream};
+use crate::{Connection, StreamReader, StreamWriter, TlsSide, TlsStream, closing};
 
 impl StreamWriter {
     /// Goes over to TLS on a connection that began without it: everything that was written is sent first, everything
@@ -19,7 +19,8 @@ impl StreamWriter {
     /// under its protection. What it gives has options, and is awaited.
     ///
     /// # Errors
-    /// As [`TlsStream::connect`]; [`TimedOut`](io::ErrorKind::TimedOut) after 60 s. The connection is closed then.
+    /// As [`TlsStream::connect`]; [`TimedOut`](io::ErrorKind::TimedOut) after 60 s; what ended the connection before. It is
+    /// closed then. [`ResourceBusy`](io::ErrorKind::ResourceBusy) if a file is being sent, which goes on.
     ///
     /// # Panics
     /// If the reader is another connection's.
@@ -103,20 +104,13 @@ impl StartTls<'_> {
     }
 
     async fn start(self) -> io::Result<()> {
-        /// Closes what is neither the one nor the other.
-        struct Abort<'a>(Option<&'a Rc<Channel>>);
-        impl Drop for Abort<'_> {
-            fn drop(&mut self) {
-                if let Some(channel) = self.0 {
-                    channel.abort();
-                }
-            }
-        }
         let channel = self.channel;
         if channel.has_file() {
             let text = "a file is being sent";
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, text));
         }
+        // What is neither the one nor the other is closed.
+        let between = closing(Rc::clone(channel), |channel| channel.abort());
         channel.flushed().await?;
         let Some(inner) = channel.connection() else {
             let text = "Connection lost";
@@ -133,12 +127,9 @@ impl StartTls<'_> {
         let stream = Rc::new(stream);
         let connection: Rc<dyn Connection> = Rc::clone(&stream) as Rc<dyn Connection>;
         channel.replace(connection);
-        let mut abort = Abort(Some(channel));
-        let result = self.timeouts.handshake(&stream).await;
-        if result.is_ok() {
-            abort.0 = None;
-        }
-        result
+        self.timeouts.handshake(&stream).await?;
+        drop(between.into_inner());
+        Ok(())
     }
 }
 

@@ -11,7 +11,7 @@ use loop_core::Direction;
 
 use crate::channel::{Channel, Watcher, copy};
 use crate::driver::drive;
-use crate::protocol::{AnyProtocol, tell_quietly};
+use crate::protocol::{AnyProtocol, tell_quietly, tell_soon};
 use crate::{BaseProtocol, BufferedProtocol, Connection, ExtraInfo, Protocol};
 
 /// Room that is made for a read; it grows while reads fill it.
@@ -449,16 +449,12 @@ impl Watcher for State {
         });
     }
 
-    /// Told in a callback of its own: the protocol may be in the middle of something now.
     fn lost(&self, error: Option<&io::Error>) {
-        let Some(protocol) = self.protocol.take() else {
-            return;
-        };
-        let error = error.map(copy);
-        let tell = move || protocol.base().connection_lost(error.as_ref());
-        let tell = loop_tasks::Context::current().wrap(tell);
-        // A closed loop tells nobody.
-        let _ = self.channel.owner().event_loop().call_soon(tell);
+        if let Some(protocol) = self.protocol.take() {
+            let error = error.map(copy);
+            let lost = move || protocol.base().connection_lost(error.as_ref());
+            tell_soon(self.channel.owner(), lost);
+        }
     }
 }
 
@@ -475,6 +471,8 @@ impl Drop for EndWithDriver {
             drop(protocol);
         } else {
             channel.abort();
+            // It may have been lost before anybody watched it.
+            self.0.lost(channel.error().as_ref());
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Transports whose maker gives up before it has them: nobody else could close them.
+//! Transports that end before anybody has them: their makers give up, when nobody else could close them, or their
+//! connections are lost.
 
 mod common;
 
@@ -8,7 +9,7 @@ use std::rc::Rc;
 
 use loop_net::{
     BaseProtocol, DatagramProtocol, DatagramTransport, Protocol, Transport, connect_read_pipe,
-    connect_write_pipe, create_connection, create_datagram_endpoint, start_server,
+    connect_write_pipe, create_connection, create_datagram_endpoint, create_server, start_server,
 };
 use loop_tasks::{AnyTask, TaskError, create_task, yield_now};
 
@@ -99,4 +100,54 @@ fn an_endpoint_that_nobody_has_got_is_closed() {
         let here = "127.0.0.1:0".parse().ok();
         create_datagram_endpoint(|| fickle, here, None).await
     }));
+}
+
+/// Tells of its beginning and its end.
+struct Witness(Rc<RefCell<Vec<&'static str>>>);
+
+impl BaseProtocol for Witness {
+    fn connection_made(&self, transport: Transport) {
+        assert!(transport.is_closing());
+        self.0.borrow_mut().push("made");
+    }
+
+    fn connection_lost(&self, error: Option<&io::Error>) {
+        assert!(error.is_none());
+        self.0.borrow_mut().push("lost");
+    }
+}
+
+impl Protocol for Witness {
+    fn data_received(&self, _: &[u8]) {}
+}
+
+#[test]
+fn a_protocol_whose_connection_is_lost_before_it_begins_hears_both() {
+    run(async {
+        let calls = Rc::default();
+        let ours = Rc::clone(&calls);
+        let factory = move || Witness(Rc::clone(&ours));
+        let server = create_server(factory, "127.0.0.1", 0).await.unwrap();
+        let port = server.sockets()[0].ip().expect("it has one").port();
+        let aborting = create_task({
+            let server = server.clone();
+            async move {
+                // Also in the iteration between the accept and the protocol.
+                loop {
+                    server.abort_clients();
+                    yield_now().await;
+                }
+            }
+        });
+        let far = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        while calls.borrow().is_empty() {
+            yield_now().await;
+        }
+        for _ in 0..10 {
+            yield_now().await;
+        }
+        assert_eq!(*calls.borrow(), ["made", "lost"]);
+        aborting.cancel();
+        drop((far, server));
+    });
 }

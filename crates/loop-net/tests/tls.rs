@@ -236,6 +236,21 @@ fn a_connection_goes_over_to_tls() {
     });
 }
 
+#[test]
+fn a_connection_that_cannot_go_over_is_closed() {
+    run(async {
+        let (near, _far) = loop_net::UnixStream::pair().unwrap();
+        let (mut reader, writer) = loop_net::streams_over(near).unwrap();
+        let side = TlsSide::Client {
+            config: client_config(),
+            server_hostname: "no name at all".to_owned(),
+        };
+        let error = writer.start_tls(&mut reader, side).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        assert!(writer.is_closing());
+    });
+}
+
 /// Whoever closes waits for the other side's goodbye, for so long and not longer.
 #[test]
 fn a_shutdown_waits_and_has_an_end() {

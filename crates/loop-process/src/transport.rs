@@ -8,7 +8,7 @@ use std::ops::Deref;
 use std::process::{ExitStatus, Stdio};
 use std::rc::Rc;
 
-use loop_net::{BaseProtocol, Protocol, Transport};
+use loop_net::{BaseProtocol, Protocol, Transport, closing};
 use loop_tasks::{Context, yield_now};
 
 use crate::process::Spawned;
@@ -172,27 +172,14 @@ impl CreateSubprocess {
         let hearing = Hearing(state);
         let ended = handle.0.when_ended();
         ended.add_done_callback(move |_| hearing.0.exited());
-        Ok((transport.begun().await, protocol))
+        // Whoever gives up before the protocol has heard of it has nothing that could be closed.
+        let unclaimed = closing(transport, SubprocessTransport::close);
+        yield_now().await;
+        Ok((unclaimed.into_inner(), protocol))
     }
 }
 
 impl SubprocessTransport {
-    /// Waits until its protocol has heard of it. Whoever gives up meanwhile has nothing that could be closed, so it is
-    /// closed here.
-    async fn begun(self) -> SubprocessTransport {
-        struct Unclaimed(Option<SubprocessTransport>);
-        impl Drop for Unclaimed {
-            fn drop(&mut self) {
-                if let Some(transport) = &self.0 {
-                    transport.close();
-                }
-            }
-        }
-        let mut unclaimed = Unclaimed(Some(self));
-        yield_now().await;
-        unclaimed.0.take().expect("it is taken once")
-    }
-
     /// As [`pid`](ProcessHandle::pid).
     ///
     /// # asyncio
