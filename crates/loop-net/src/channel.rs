@@ -19,10 +19,10 @@ use std::task::Waker;
 
 use loop_core::{Direction, LoopRef, get_running_loop};
 
+use crate::line::Line;
 use crate::{Address, Connection};
 pub(crate) use file::FileTurn;
 use life::Life;
-use waits::Line;
 
 /// What hears that a connection pauses, goes on, or has ended.
 pub(crate) trait Watcher {
@@ -70,8 +70,8 @@ impl Channel {
             life: RefCell::new(Some(Life::new(connection))),
             error: RefCell::default(),
             spree: Cell::new(0),
-            draining: RefCell::default(),
-            ending: RefCell::default(),
+            draining: Line::default(),
+            ending: Line::default(),
             reader: RefCell::default(),
             watchers: RefCell::default(),
         }))

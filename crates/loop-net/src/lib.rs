@@ -76,6 +76,7 @@ mod futures_traits;
 mod hyper_io;
 #[cfg(feature = "hyper")]
 mod hyper_rt;
+mod line;
 mod listener;
 mod names;
 mod open_connection;

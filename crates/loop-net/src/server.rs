@@ -1,22 +1,21 @@
 //! Servers: listeners, and the connections that they have accepted.
 
+mod clients;
+mod port;
+
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::rc::{Rc, Weak};
-use std::time::Duration;
+use std::rc::Rc;
 
-use loop_core::{ExceptionContext, LoopRef};
-use loop_tasks::{LoopExt, LoopFuture, TaskError, catch_cancel, sleep, yield_now};
-use slab::Slab;
+use loop_core::LoopRef;
+use loop_tasks::{LoopExt, LoopFuture, catch_cancel, yield_now};
 
-use crate::channel::{Channel, Watcher};
-use crate::driver::{DriverHandle, drive};
-use crate::{Address, Connection, Listener, ListenerSocket};
-
-/// After an error that accepting should not meet, it goes on so much later.
-const PAUSE: Duration = Duration::from_secs(1);
+use crate::{Address, Listener, ListenerSocket};
+use clients::Clients;
+pub(crate) use port::Accepted;
+use port::Port;
 
 /// A server: made by [`start_server`](crate::start_server) and its kin.
 ///
@@ -32,43 +31,29 @@ pub struct Server(Rc<State>);
 
 struct State {
     owner: LoopRef,
-    /// Where it listens, for as long as it does.
+    stage: Cell<Stage>,
+    /// Where it listens, until it is closed.
     ports: RefCell<Vec<Port>>,
-    closed: Cell<bool>,
-    serving: Cell<bool>,
-    clients: RefCell<Slab<Weak<Channel>>>,
-    /// Who waits for the last client to go.
-    waiting: RefCell<Vec<LoopFuture<()>>>,
+    clients: Rc<Clients>,
     /// Who serves for ever.
     forever: RefCell<Option<LoopFuture<()>>>,
 }
 
-/// Begins to accept.
-type Begin = Box<dyn FnOnce(&Rc<State>) -> DriverHandle>;
-
-/// One listener.
-struct Port {
-    address: Address,
-    begin: Option<Begin>,
-    driver: Option<DriverHandle>,
-    /// A file to be removed at the end.
-    file: Option<PathBuf>,
-}
-
-/// What is to be done with a connection.
-pub(crate) trait Accepted: 'static {
-    fn accepted(&self, connection: Rc<dyn Connection>, peer: Address) -> io::Result<Rc<Channel>>;
+#[derive(Clone, Copy, PartialEq)]
+enum Stage {
+    /// It listens, and does not accept yet.
+    Listening,
+    Serving,
+    Closed,
 }
 
 impl Server {
     pub(crate) fn new(owner: LoopRef) -> Server {
         Server(Rc::new(State {
             owner,
+            stage: Cell::new(Stage::Listening),
             ports: RefCell::default(),
-            closed: Cell::new(false),
-            serving: Cell::new(false),
-            clients: RefCell::default(),
-            waiting: RefCell::default(),
+            clients: Rc::default(),
             forever: RefCell::default(),
         }))
     }
@@ -85,47 +70,17 @@ impl Server {
         L: ListenerSocket<Address: Into<Address>> + 'static,
         L::Socket: 'static,
     {
-        let address = listener.local_addr()?.into();
-        let begin = move |state: &Rc<State>| {
-            let (owner, state) = (state.owner.clone(), Rc::downgrade(state));
-            drive(&owner, async move {
-                loop {
-                    match listener.accept().await {
-                        Ok((stream, peer)) => {
-                            prepare(&stream);
-                            let accepted = client.accepted(Rc::new(stream), peer.into());
-                            if let (Ok(channel), Some(state)) = (accepted, state.upgrade()) {
-                                state.attach(&channel);
-                            }
-                        }
-                        Err(error) => {
-                            if let Some(state) = state.upgrade() {
-                                state.report("Accept failed on a socket", &error);
-                            }
-                            sleep(PAUSE).await;
-                        }
-                    }
-                }
-            })
-        };
-        self.0.ports.borrow_mut().push(Port {
-            address,
-            begin: Some(Box::new(begin)),
-            driver: None,
-            file,
-        });
+        let port = Port::new(listener, file, prepare, client)?;
+        self.0.ports.borrow_mut().push(port);
         Ok(())
     }
 
     pub(crate) fn begin(&self) {
-        if self.0.closed.get() || self.0.serving.replace(true) {
-            return;
-        }
-        let keep = Rc::clone(&self.0);
-        for port in &mut *self.0.ports.borrow_mut() {
-            if let Some(begin) = port.begin.take() {
-                port.driver = Some(begin(&keep));
-            }
+        if self.0.stage.get() == Stage::Listening {
+            self.0.stage.set(Stage::Serving);
+            let ports = self.0.ports.take().into_iter();
+            let ports = ports.map(|port| port.begin(&self.0.owner, &self.0.clients));
+            self.0.ports.replace(ports.collect());
         }
     }
 
@@ -139,7 +94,7 @@ impl Server {
     #[must_use]
     pub fn sockets(&self) -> Vec<Address> {
         let ports = self.0.ports.borrow();
-        ports.iter().map(|port| port.address.clone()).collect()
+        ports.iter().map(Port::address).collect()
     }
 
     /// Whether it accepts connections.
@@ -151,7 +106,7 @@ impl Server {
     /// See [`start_serving`](Server::start_serving).
     #[must_use]
     pub fn is_serving(&self) -> bool {
-        self.0.serving.get()
+        self.0.stage.get() == Stage::Serving
     }
 
     /// Begins to accept connections, if it was made not to at once.
@@ -225,7 +180,7 @@ impl Server {
             let text = format!("server {self:?} is already being awaited on serve_forever()");
             return Err(io::Error::other(text));
         }
-        if self.0.closed.get() {
+        if self.is_closed() {
             return Err(io::Error::other(format!("server {self:?} is closed")));
         }
         self.begin();
@@ -251,25 +206,20 @@ impl Server {
     /// # Examples
     /// See [`start_serving`](Server::start_serving).
     pub fn close(&self) {
-        if self.0.closed.replace(true) {
+        if self.is_closed() {
             return;
         }
-        self.0.serving.set(false);
+        self.0.stage.set(Stage::Closed);
         let ports = self.0.ports.take();
-        for port in ports {
-            if let Some(driver) = port.driver {
-                driver.stop();
-            }
-            drop(port.begin);
-            if let Some(file) = port.file {
-                // Whoever has taken the place in the meantime keeps it: that was asked before.
-                let _ = std::fs::remove_file(file);
-            }
-        }
+        ports.into_iter().for_each(Port::close);
         if let Some(forever) = self.0.forever.take() {
             let _ = forever.set_result(());
         }
-        self.0.wake_if_done();
+        self.0.clients.no_more_come();
+    }
+
+    fn is_closed(&self) -> bool {
+        self.0.stage.get() == Stage::Closed
     }
 
     /// Waits until it is closed and its last connection is.
@@ -280,14 +230,7 @@ impl Server {
     /// # Examples
     /// See [`close_clients`](Server::close_clients).
     pub async fn wait_closed(&self) {
-        if self.0.closed.get() && self.0.clients.borrow().is_empty() {
-            return;
-        }
-        let future = self.0.owner.event_loop().create_future();
-        self.0.waiting.borrow_mut().push(future.clone());
-        if let Err(TaskError::Cancelled(token)) = (&future).await {
-            token.resume().await;
-        }
+        self.0.clients.all_gone(&self.0.owner).await;
     }
 
     /// Closes all connections when what they have to write is written.
@@ -324,7 +267,7 @@ impl Server {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn close_clients(&self) {
-        for channel in self.0.channels() {
+        for channel in self.0.clients.channels() {
             channel.close();
         }
     }
@@ -337,54 +280,9 @@ impl Server {
     /// # Examples
     /// As for [`close_clients`](Server::close_clients).
     pub fn abort_clients(&self) {
-        for channel in self.0.channels() {
+        for channel in self.0.clients.channels() {
             channel.abort();
         }
-    }
-}
-
-impl State {
-    fn channels(&self) -> Vec<Rc<Channel>> {
-        let clients = self.clients.borrow();
-        clients
-            .iter()
-            .filter_map(|(_, client)| client.upgrade())
-            .collect()
-    }
-
-    fn attach(self: &Rc<Self>, channel: &Rc<Channel>) {
-        if !channel.is_lost() {
-            let key = self.clients.borrow_mut().insert(Rc::downgrade(channel));
-            let server = Rc::clone(self);
-            channel.add_watcher(Rc::new(Client { server, key }));
-        }
-    }
-
-    fn wake_if_done(&self) {
-        if self.closed.get() && self.clients.borrow().is_empty() {
-            for future in self.waiting.take() {
-                // Refused if its wait was cancelled, or by a loop that is closed.
-                let _ = future.set_result(());
-            }
-        }
-    }
-
-    fn report(&self, what: &str, error: &dyn fmt::Display) {
-        let context = ExceptionContext::new(what).exception(error.to_string());
-        self.owner.event_loop().call_exception_handler(&context);
-    }
-}
-
-/// A connection of a server, which hears of its end.
-struct Client {
-    server: Rc<State>,
-    key: usize,
-}
-
-impl Watcher for Client {
-    fn lost(&self, _: Option<&io::Error>) {
-        self.server.clients.borrow_mut().remove(self.key);
-        self.server.wake_if_done();
     }
 }
 
@@ -394,7 +292,7 @@ impl fmt::Debug for Server {
             f,
             "<Server sockets={:?} clients={}>",
             self.sockets(),
-            self.0.clients.borrow().len()
+            self.0.clients.len()
         )
     }
 }

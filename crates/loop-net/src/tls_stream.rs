@@ -1,12 +1,11 @@
 //! TLS over any connection.
-//!
-//! rustls turns plaintext into records and back, and never touches a socket. This carries records: what came from the
-//! connection and was not decrypted yet waits in one buffer, what was encrypted and not sent in another.
+
+mod records;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::poll_fn;
-use std::io::{self, BufRead, Write};
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -16,12 +15,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
 
 use crate::{Address, Connection};
-
-/// Room that is made for records of the other side.
-const ROOM: usize = 18 * 1024;
-
-/// The most plaintext that is encrypted before it is sent.
-const MOST: usize = 64 * 1024;
+use records::Records;
 
 /// For how long the other side may take to say that it closes too, by default.
 const SHUTDOWN: Duration = Duration::from_secs(30);
@@ -36,20 +30,8 @@ const SHUTDOWN: Duration = Duration::from_secs(30);
 /// See [`OpenConnection::tls`](crate::OpenConnection::tls).
 pub struct TlsStream {
     inner: Rc<dyn Connection>,
-    state: RefCell<State>,
+    records: RefCell<Records>,
     shutdown_timeout: Cell<Duration>,
-}
-
-struct State {
-    tls: rustls::Connection,
-    /// Records that have come; what is before `read` is decrypted.
-    incoming: Vec<u8>,
-    read: usize,
-    /// Records that are to be sent; what is before `sent` is.
-    outgoing: Vec<u8>,
-    sent: usize,
-    /// The other side has ended its connection.
-    ended: bool,
 }
 
 /// What is negotiated on a TLS connection.
@@ -140,14 +122,7 @@ impl TlsStream {
         TlsStream {
             inner,
             shutdown_timeout: Cell::new(SHUTDOWN),
-            state: RefCell::new(State {
-                tls,
-                incoming: Vec::new(),
-                read: 0,
-                outgoing: Vec::new(),
-                sent: 0,
-                ended: false,
-            }),
+            records: RefCell::new(Records::new(tls)),
         }
     }
 
@@ -174,156 +149,21 @@ impl TlsStream {
 
     /// Takes records that somebody else has read from the connection already.
     pub(crate) fn has_come(&self, bytes: &[u8]) {
-        self.state.borrow_mut().incoming.extend_from_slice(bytes);
+        self.records.borrow_mut().has_come(bytes);
     }
 
     pub(crate) async fn handshake(&self) -> io::Result<()> {
-        poll_fn(|cx| self.poll_handshake(cx)).await
+        poll_fn(|cx| self.records.borrow_mut().poll_handshake(&*self.inner, cx)).await
     }
 
-    fn poll_handshake(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let state = &mut *self.state.borrow_mut();
-        loop {
-            ready!(state.poll_send(&*self.inner, cx))?;
-            if !state.tls.is_handshaking() {
-                return Poll::Ready(Ok(()));
-            }
-            if state.ended {
-                let text = "the connection ended before TLS began";
-                return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, text)));
-            }
-            if state.incoming.len() == state.read {
-                ready!(state.poll_receive(&*self.inner, cx))?;
-            }
-            if let Err(error) = state.decrypt() {
-                // The other side is to hear what was wrong with what it said.
-                state.encrypt();
-                let _ = state.poll_send(&*self.inner, cx);
-                return Poll::Ready(Err(error));
-            }
-        }
-    }
-}
-
-impl TlsStream {
     /// Waits for plaintext, and hands it over; nothing is the end.
     pub(crate) fn poll_plaintext(
         &self,
         cx: &mut Context<'_>,
-        mut take: impl FnMut(&[u8]) -> usize,
+        take: impl FnMut(&[u8]) -> usize,
     ) -> Poll<io::Result<usize>> {
-        let state = &mut *self.state.borrow_mut();
-        loop {
-            if let Some(result) = state.take_plaintext(&mut take) {
-                return Poll::Ready(result);
-            }
-            if state.read == state.incoming.len() && !state.ended {
-                ready!(state.poll_receive(&*self.inner, cx))?;
-            }
-            let decrypted = state.decrypt();
-            // Answers to what came; without room now, they go with whatever is written next.
-            state.try_send(&*self.inner)?;
-            decrypted?;
-        }
-    }
-}
-
-impl State {
-    /// Turns what is to be told into records.
-    fn encrypt(&mut self) {
-        while self.tls.wants_write() {
-            // A vector takes everything.
-            let _ = self.tls.write_tls(&mut self.outgoing);
-        }
-    }
-
-    fn has_sent(&mut self, sent: usize) -> io::Result<()> {
-        if sent == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        self.sent += sent;
-        if self.sent == self.outgoing.len() {
-            self.sent = 0;
-            self.outgoing.clear();
-            self.outgoing.shrink_to(MOST * 2);
-        }
-        Ok(())
-    }
-
-    /// Sends all records.
-    fn poll_send(&mut self, inner: &dyn Connection, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.encrypt();
-        while self.sent < self.outgoing.len() {
-            let sent = ready!(inner.poll_write(cx, &self.outgoing[self.sent..]))?;
-            self.has_sent(sent)?;
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// Sends what there is room for.
-    fn try_send(&mut self, inner: &dyn Connection) -> io::Result<()> {
-        self.encrypt();
-        while self.sent < self.outgoing.len() {
-            match inner.try_write(&self.outgoing[self.sent..]) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                result => self.has_sent(result?)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes records from the connection, or its end.
-    fn poll_receive(
-        &mut self,
-        inner: &dyn Connection,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.read == self.incoming.len() {
-            self.incoming.clear();
-            self.read = 0;
-        }
-        self.incoming.reserve(ROOM);
-        let polled = inner.poll_read(cx, &mut self.incoming);
-        if polled.is_pending() && self.incoming.is_empty() {
-            self.incoming = Vec::new(); // who waits needs no memory
-        }
-        self.ended = ready!(polled)? == 0;
-        Poll::Ready(Ok(()))
-    }
-
-    /// Turns records into plaintext, of which rustls keeps a limited amount.
-    fn decrypt(&mut self) -> io::Result<()> {
-        while self.read < self.incoming.len() || self.ended {
-            let mut records = &self.incoming[self.read..];
-            let before = records.len();
-            let taken = match self.tls.read_tls(&mut records) {
-                Ok(_) => before - records.len(),
-                Err(error) if error.kind() == io::ErrorKind::Other => break, // it is full
-                Err(error) => return Err(error),
-            };
-            self.read += taken;
-            let state = self.tls.process_new_packets();
-            let state = state.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-            if taken == 0 || state.plaintext_bytes_to_read() > 0 {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Hands plaintext over, which says how much it takes; `None`: there is none yet.
-    fn take_plaintext(
-        &mut self,
-        take: &mut impl FnMut(&[u8]) -> usize,
-    ) -> Option<io::Result<usize>> {
-        let mut reader = self.tls.reader();
-        let taken = match reader.fill_buf() {
-            Ok(plain) => take(plain),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
-            Err(error) => return Some(Err(error)),
-        };
-        reader.consume(taken);
-        Some(Ok(taken))
+        let mut records = self.records.borrow_mut();
+        records.poll_plaintext(&*self.inner, cx, take)
     }
 }
 
@@ -341,41 +181,24 @@ impl Connection for TlsStream {
     }
 
     fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let state = &mut *self.state.borrow_mut();
-        ready!(state.poll_send(&*self.inner, cx))?;
-        let most = bytes.len().min(MOST);
-        let taken = state.tls.writer().write(&bytes[..most])?;
-        if let Poll::Ready(Err(error)) = state.poll_send(&*self.inner, cx) {
-            return Poll::Ready(Err(error));
-        }
-        Poll::Ready(Ok(taken))
+        let mut records = self.records.borrow_mut();
+        records.poll_write(&*self.inner, cx, bytes)
     }
 
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let state = &mut *self.state.borrow_mut();
-        state.try_send(&*self.inner)?;
-        if state.sent < state.outgoing.len() {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        let most = bytes.len().min(MOST);
-        let taken = state.tls.writer().write(&bytes[..most])?;
-        state.try_send(&*self.inner)?;
-        Ok(taken)
+        self.records.borrow_mut().try_write(&*self.inner, bytes)
     }
 
     fn is_flushed(&self) -> bool {
-        let state = self.state.borrow();
-        state.sent == state.outgoing.len() && !state.tls.wants_write()
+        self.records.borrow().is_flushed()
     }
 
     fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.state.borrow_mut().poll_send(&*self.inner, cx)
+        self.records.borrow_mut().poll_send(&*self.inner, cx)
     }
 
     fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let state = &mut *self.state.borrow_mut();
-        state.tls.send_close_notify();
-        state.poll_send(&*self.inner, cx)
+        self.records.borrow_mut().poll_shutdown(&*self.inner, cx)
     }
 
     fn parting_timeout(&self) -> Duration {
@@ -384,7 +207,7 @@ impl Connection for TlsStream {
 
     fn poll_parted(&self, cx: &mut Context<'_>) -> Poll<()> {
         // An error is an end too.
-        while let Ok(1..) = ready!(self.poll_plaintext(cx, |plain| plain.len())) {}
+        while let Ok(1..) = ready!(self.poll_plaintext(cx, <[u8]>::len)) {}
         Poll::Ready(())
     }
 
@@ -401,14 +224,7 @@ impl Connection for TlsStream {
     }
 
     fn tls_info(&self) -> Option<TlsInfo> {
-        let state = self.state.borrow();
-        let certificates = state.tls.peer_certificates().unwrap_or_default();
-        Some(TlsInfo {
-            version: format!("{:?}", state.tls.protocol_version()?),
-            cipher: format!("{:?}", state.tls.negotiated_cipher_suite()?.suite()),
-            alpn: state.tls.alpn_protocol().map(<[u8]>::to_vec),
-            peer_certificates: certificates.iter().map(|one| one.to_vec()).collect(),
-        })
+        self.records.borrow().info()
     }
 }
 

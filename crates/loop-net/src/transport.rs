@@ -1,22 +1,17 @@
 //! Transports: a connection that reads by itself and tells a protocol.
 
-use std::cell::{Cell, RefCell};
+mod hearing;
+
 use std::fmt;
-use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 
 use loop_core::Direction;
 
-use crate::channel::{Channel, Watcher, copy};
-use crate::driver::drive;
-use crate::protocol::{AnyProtocol, tell_quietly, tell_soon};
-use crate::{BaseProtocol, BufferedProtocol, Connection, ExtraInfo, Protocol};
-
-/// Room that is made for a read; it grows while reads fill it.
-const SMALLEST: usize = 4 * 1024;
-const LARGEST: usize = 64 * 1024;
+use crate::channel::Channel;
+use crate::protocol::AnyProtocol;
+use crate::{BufferedProtocol, Connection, ExtraInfo, Protocol};
+use hearing::Hearing;
 
 /// A connection that reads by itself, and calls a protocol with what comes.
 ///
@@ -30,14 +25,7 @@ const LARGEST: usize = 64 * 1024;
 /// # Examples
 /// See [`create_connection`](crate::create_connection).
 #[derive(Clone)]
-pub struct Transport(Rc<State>);
-
-struct State {
-    channel: Rc<Channel>,
-    /// Let go at the end, since it mostly holds its transport.
-    protocol: RefCell<Option<AnyProtocol>>,
-    reading: Cell<bool>,
-}
+pub struct Transport(Rc<Hearing>);
 
 impl Transport {
     /// Tells a protocol of what happens on a connection, from the next iteration of the running loop on.
@@ -101,29 +89,8 @@ impl Transport {
     }
 
     pub(crate) fn over(channel: Rc<Channel>, protocol: AnyProtocol) -> Transport {
-        let owner = channel.owner().clone();
-        let state = Rc::new(State {
-            channel,
-            protocol: RefCell::new(Some(protocol)),
-            reading: Cell::new(true),
-        });
-        state
-            .channel
-            .add_watcher(Rc::clone(&state) as Rc<dyn Watcher>);
-        let end = EndWithDriver(Rc::clone(&state));
-        let transport = Transport(state);
-        let ours = transport.clone();
-        drive(&owner, async move {
-            let end = end;
-            ours.0
-                .tell(|protocol| protocol.connection_made(ours.clone()));
-            if ours.0.channel.only() == Some(Direction::Write) {
-                poll_fn(|cx| ours.0.channel.poll_deserted(cx)).await;
-            } else {
-                ours.0.read().await;
-            }
-            drop(end);
-        });
+        let transport = Transport(Hearing::new(channel, protocol));
+        transport.0.begin(transport.clone());
         transport
     }
 
@@ -189,7 +156,7 @@ impl Transport {
     /// # Examples
     /// See [`create_connection`](crate::create_connection).
     pub fn close(&self) {
-        self.0.reading.set(false);
+        self.0.pause_reading();
         self.0.channel.close();
     }
 
@@ -245,7 +212,7 @@ impl Transport {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn pause_reading(&self) {
-        self.0.reading.set(false);
+        self.0.pause_reading();
     }
 
     /// Reads again.
@@ -256,8 +223,8 @@ impl Transport {
     /// # Examples
     /// See [`pause_reading`](Transport::pause_reading).
     pub fn resume_reading(&self) {
-        if !self.is_closing() && !self.0.reading.replace(true) {
-            self.0.channel.wake_reader();
+        if !self.is_closing() {
+            self.0.resume_reading();
         }
     }
 
@@ -270,7 +237,7 @@ impl Transport {
     /// See [`pause_reading`](Transport::pause_reading).
     #[must_use]
     pub fn is_reading(&self) -> bool {
-        self.0.reading.get() && !self.is_closing()
+        self.0.is_reading() && !self.is_closing()
     }
 
     /// How many bytes wait to be written.
@@ -315,9 +282,7 @@ impl Transport {
     /// ```
     pub fn set_protocol(&self, protocol: Rc<impl Protocol>) {
         if !self.0.channel.is_lost() {
-            let protocol = AnyProtocol::Plain(protocol);
-            let old = self.0.protocol.replace(Some(protocol));
-            drop(old);
+            self.0.set_protocol(AnyProtocol::Plain(protocol));
         }
     }
 
@@ -331,149 +296,6 @@ impl Transport {
     #[must_use]
     pub fn get_extra_info(&self) -> ExtraInfo {
         ExtraInfo::of(&self.0.channel)
-    }
-}
-
-impl State {
-    /// A reference of its own: the protocol may be replaced while it is called.
-    fn protocol(&self) -> Option<AnyProtocol> {
-        self.protocol.borrow().clone()
-    }
-
-    fn tell(&self, what: impl FnOnce(&dyn BaseProtocol)) {
-        if let Some(protocol) = self.protocol() {
-            what(protocol.base());
-        }
-    }
-
-    /// Reads and tells until there is no more to be told.
-    async fn read(&self) {
-        let mut room = SMALLEST;
-        loop {
-            poll_fn(|cx| self.poll_may_read(cx)).await;
-            let read = match self.protocol() {
-                Some(AnyProtocol::Buffered(buffered)) => self.read_into(&*buffered).await,
-                _ => self.read_once(&mut room).await,
-            };
-            match read {
-                None => return, // the channel has told of the error
-                Some(0) if self.channel.is_lost() => return,
-                Some(0) => {
-                    let keeps_open = self
-                        .protocol()
-                        .is_some_and(|protocol| protocol.eof_received());
-                    if !keeps_open || self.channel.only().is_some() {
-                        self.channel.close();
-                    }
-                    return poll_fn(|cx| self.channel.poll_lost(cx)).await;
-                }
-                Some(_) => {}
-            }
-        }
-    }
-
-    fn poll_may_read(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.reading.get() {
-            return Poll::Ready(());
-        }
-        self.channel.poll_lost(cx)
-    }
-
-    /// Reads once into a buffer of its own, for whoever is the protocol then.
-    async fn read_once(&self, room: &mut usize) -> Option<usize> {
-        let mut buffer = Vec::new();
-        let read = poll_fn(|cx| {
-            if !self.reading.get() && !self.channel.is_lost() {
-                // Paused while it waited: the driver looks again when it goes on.
-                return self.channel.poll_lost(cx).map(|()| Ok(0));
-            }
-            buffer.reserve(*room);
-            let polled = self.channel.poll_read(cx, &mut buffer);
-            if polled.is_pending() {
-                buffer = Vec::new(); // who waits needs no memory
-            }
-            polled
-        });
-        let read = read.await.ok()?;
-        if read > 0 {
-            if buffer.len() == buffer.capacity() {
-                *room = (*room * 2).min(LARGEST);
-            }
-            match self.protocol() {
-                None | Some(AnyProtocol::Base(_)) => {}
-                Some(AnyProtocol::Plain(protocol)) => protocol.data_received(&buffer),
-                Some(AnyProtocol::Buffered(protocol)) => {
-                    let mut lent = protocol.get_buffer(read);
-                    lent.extend_from_slice(&buffer);
-                    protocol.buffer_updated(lent, read);
-                }
-            }
-        }
-        Some(read)
-    }
-
-    /// Reads once into a buffer of the protocol's.
-    async fn read_into(&self, protocol: &dyn BufferedProtocol) -> Option<usize> {
-        let mut lent = None;
-        let read = poll_fn(|cx| {
-            if !self.reading.get() && !self.channel.is_lost() {
-                return self.channel.poll_lost(cx).map(|()| Ok(0));
-            }
-            let buffer = lent.get_or_insert_with(|| {
-                let mut buffer = protocol.get_buffer(LARGEST);
-                if buffer.len() == buffer.capacity() {
-                    buffer.reserve(SMALLEST); // there has to be some
-                }
-                buffer
-            });
-            self.channel.poll_read(cx, buffer)
-        });
-        let read = read.await.ok();
-        if let Some(buffer) = lent {
-            protocol.buffer_updated(buffer, read.unwrap_or(0));
-        }
-        read
-    }
-}
-
-impl Watcher for State {
-    fn pause_writing(&self) {
-        tell_quietly(self.channel.owner(), "pause_writing", || {
-            self.tell(BaseProtocol::pause_writing);
-        });
-    }
-
-    fn resume_writing(&self) {
-        tell_quietly(self.channel.owner(), "resume_writing", || {
-            self.tell(BaseProtocol::resume_writing);
-        });
-    }
-
-    fn lost(&self, error: Option<&io::Error>) {
-        if let Some(protocol) = self.protocol.take() {
-            let error = error.map(copy);
-            let lost = move || protocol.base().connection_lost(error.as_ref());
-            tell_soon(self.channel.owner(), lost);
-        }
-    }
-}
-
-/// The driver's end is the connection's: after a panic it is aborted; when the loop closes it is let go, since the
-/// protocol and its transport hold each other.
-struct EndWithDriver(Rc<State>);
-
-impl Drop for EndWithDriver {
-    fn drop(&mut self) {
-        let channel = &self.0.channel;
-        if channel.owner().is_closed() {
-            channel.forget();
-            let protocol = self.0.protocol.take();
-            drop(protocol);
-        } else {
-            channel.abort();
-            // It may have been lost before anybody watched it.
-            self.0.lost(channel.error().as_ref());
-        }
     }
 }
 

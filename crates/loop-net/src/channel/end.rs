@@ -3,7 +3,6 @@
 use std::io;
 
 use super::life::{Close, Flusher};
-use super::waits::settle;
 use super::{Channel, copy};
 
 impl Channel {
@@ -27,8 +26,8 @@ impl Channel {
         if let Some(sender) = life.out.take_sender() {
             sender.wake();
         }
-        settle(&self.draining);
-        settle(&self.ending);
+        self.draining.settle();
+        self.ending.settle();
         self.wake_reader();
         let watchers = self.watchers.take();
         for watcher in watchers {

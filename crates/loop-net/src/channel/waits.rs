@@ -1,18 +1,14 @@
 //! Those who wait: to read, for room, for the end.
 
-use std::cell::RefCell;
 use std::io;
 use std::task::{Context, Poll};
 
-use loop_tasks::{LoopExt, LoopFuture, TaskError, yield_now};
+use loop_tasks::yield_now;
 
 use super::{Channel, copy};
 
 /// A writer that is never held back lets others run after so many writes.
 const SPREE: u8 = 64;
-
-/// Those who wait for the same.
-pub(super) type Line = RefCell<Vec<LoopFuture<()>>>;
 
 impl Channel {
     /// Has whoever waits to read look again.
@@ -81,7 +77,7 @@ impl Channel {
         }
         if self.alive(|life| life.out.is_paused()) == Some(true) {
             self.spree.set(0);
-            self.wait_in(&self.draining).await;
+            self.draining.wait(&self.owner).await;
         } else if self.spree.get() >= SPREE {
             self.spree.set(0);
             yield_now().await;
@@ -116,30 +112,8 @@ impl Channel {
     /// Waits until the connection is no more.
     pub(crate) async fn wait_closed(&self) -> io::Result<()> {
         if !self.is_lost() {
-            self.wait_in(&self.ending).await;
+            self.ending.wait(&self.owner).await;
         }
         self.error().map_or(Ok(()), Err)
-    }
-
-    async fn wait_in(&self, line: &Line) {
-        let future = self.owner.event_loop().create_future();
-        enter(line, future.clone());
-        if let Err(TaskError::Cancelled(token)) = (&future).await {
-            token.resume().await;
-        }
-    }
-}
-
-fn enter(line: &Line, future: LoopFuture<()>) {
-    let mut line = line.borrow_mut();
-    line.retain(|future| !future.done()); // those whose wait was cancelled
-    line.push(future);
-}
-
-/// Ends the waits of a line.
-pub(super) fn settle(line: &Line) {
-    for future in line.take() {
-        // Refused if its wait was cancelled, or by a loop that is closed.
-        let _ = future.set_result(());
     }
 }

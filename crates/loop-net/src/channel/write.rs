@@ -8,7 +8,6 @@ use loop_core::Direction;
 use super::Channel;
 use super::life::End;
 use super::outgoing::Mark;
-use super::waits::settle;
 
 impl Channel {
     /// Writes now what there is room for, and the rest later.
@@ -81,7 +80,7 @@ impl Channel {
         match self.alive(|life| life.out.passed()).flatten() {
             Some(Mark::High) => self.tell(|watcher| watcher.pause_writing()),
             Some(Mark::Low) => {
-                settle(&self.draining);
+                self.draining.settle();
                 self.tell(|watcher| watcher.resume_writing());
             }
             None => {}
