@@ -259,6 +259,7 @@ pub(crate) fn make<F: Future<Output: 'static> + 'static>(
     Task::new(LoopFuture::from_typed(typed))
 }
 
+#[inline(never)]
 fn make_as<F: Future<Output: 'static> + 'static>(
     owner: &LoopRef,
     future: F,

@@ -1,5 +1,6 @@
 //! What is to happen when a future is settled.
 
+use std::cell::RefMut;
 use std::fmt;
 use std::rc::Rc;
 use std::task::Waker;
@@ -10,6 +11,7 @@ use crate::cell::{AnyFuture, TaskRef};
 use crate::quiet::quietly;
 use crate::seldom::Hollow;
 use crate::step;
+use crate::waiting::Waiting;
 
 /// Somebody who waits for many futures and tells them apart by a number: a gather, a group.
 pub(crate) trait Listener: 'static {
@@ -34,18 +36,22 @@ pub(crate) enum Callback {
     Wake(Waker),
     Call(Box<dyn FnOnce(&AnyFuture)>),
     Tell(Rc<dyn Listener>, u32),
+    /// It is one of those that a wait waits for.
+    Waited(Rc<Waiting>),
 }
 
 impl Callback {
+    /// Whether it is a callback no more: its wait is over.
     #[inline]
-    fn tells(&self, listener: &Rc<dyn Listener>) -> bool {
-        matches!(self, Callback::Tell(own, _) if Rc::ptr_eq(own, listener))
+    fn is_over(&self) -> bool {
+        matches!(self, Callback::Waited(waiting) if waiting.is_over())
     }
 
     fn run(self, future: &AnyFuture) {
         match self {
             Callback::Call(call) => call(future),
             Callback::Tell(listener, index) => listener.done(index, future),
+            Callback::Waited(waiting) => waiting.done(future),
             Callback::Step(_) | Callback::Wake(_) => {
                 unreachable!("these are scheduled as what they are")
             }
@@ -86,28 +92,19 @@ impl Hollow for Callbacks {
 
 impl Callbacks {
     #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        match &self.list {
-            List::None => true,
-            List::One(_) => false,
-            List::Many(many) => many.is_empty(),
-        }
-    }
-
-    #[inline]
     pub(crate) fn add(&mut self, callback: Callback) -> u32 {
         let id = self.next;
         self.keep(id, || callback);
         id
     }
 
-    /// Adds what tells a listener that the future is settled, unless that is the last callback that was added.
+    /// Adds what tells a wait that the future is settled, unless that is the last callback that was added.
     #[inline(always)]
-    pub(crate) fn tell_once(&mut self, listener: Rc<dyn Listener>) -> bool {
-        if self.last().is_some_and(|last| last.tells(&listener)) {
+    pub(crate) fn tell_once(&mut self, waiting: &Rc<Waiting>) -> bool {
+        if matches!(self.last(), Some(Callback::Waited(own)) if Rc::ptr_eq(own, waiting)) {
             return false;
         }
-        self.keep(self.next, || Callback::Tell(listener, 0));
+        self.keep(self.next, || Callback::Waited(Rc::clone(waiting)));
         true
     }
 
@@ -127,10 +124,18 @@ impl Callbacks {
     #[cold]
     fn keep_behind(&mut self, id: u32, callback: Callback) {
         let mut many = match std::mem::take(&mut self.list) {
-            List::None => Box::default(),
-            List::One(one) => Box::new(vec![(self.one_id, one)]),
+            List::One(one) if !one.is_over() => Box::new(vec![(self.one_id, one)]),
+            List::None | List::One(_) => {
+                self.list = List::One(callback);
+                self.one_id = id;
+                return;
+            }
             List::Many(many) => many,
         };
+        if many.len() == many.capacity() {
+            // Before it grows, and not each time: so that many waits for one future do not look at each other.
+            many.retain(|(_, callback)| !callback.is_over());
+        }
         many.push((id, callback));
         self.list = List::Many(many);
     }
@@ -155,16 +160,6 @@ impl Callbacks {
             return Some(many.remove(at).1);
         }
         (self.one_id == id).then(|| self.take_one()).flatten()
-    }
-
-    /// Forgets what tells a listener, which the caller keeps: so nothing is dropped in here but a count.
-    #[inline(always)]
-    pub(crate) fn forget(&mut self, listener: &Rc<dyn Listener>) {
-        match &mut self.list {
-            List::One(one) if one.tells(listener) => self.list = List::None,
-            List::Many(many) => many.retain(|(_, one)| !one.tells(listener)),
-            _ => {}
-        }
     }
 
     /// Takes what tells a gather out; the caller drops it when nothing is borrowed.
@@ -201,6 +196,7 @@ impl Callbacks {
         }
     }
 
+    /// Those that something will come of.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Callback> {
         let (one, many) = match &self.list {
             List::None => (None, None),
@@ -208,15 +204,8 @@ impl Callbacks {
             List::Many(many) => (None, Some(many)),
         };
         let many = many.into_iter().flat_map(|many| many.iter());
-        one.into_iter().chain(many.map(|(_, callback)| callback))
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        match &self.list {
-            List::None => 0,
-            List::One(_) => 1,
-            List::Many(many) => many.len(),
-        }
+        let all = one.into_iter().chain(many.map(|(_, callback)| callback));
+        all.filter(|callback| !callback.is_over())
     }
 
     fn numbered(self) -> impl Iterator<Item = (u32, Callback)> {
@@ -241,33 +230,35 @@ impl IntoIterator for Callbacks {
 }
 
 /// Schedules every callback of a settled future, oldest first.
+#[inline]
 pub(crate) fn schedule_all(future: &AnyFuture) {
     let mut callbacks = future.header().callbacks.borrow_mut();
     match &callbacks.list {
         List::None => {}
+        // Nearly always.
+        List::One(Callback::Step(_)) => {
+            if let Some(Callback::Step(task)) = callbacks.take_one() {
+                drop(callbacks);
+                step::schedule_owned(&future.header().owner, task);
+            }
+        }
+        _ => schedule_others(future, callbacks),
+    }
+}
+
+fn schedule_others(future: &AnyFuture, mut callbacks: RefMut<'_, Callbacks>) {
+    if let List::One(one @ (Callback::Call(_) | Callback::Tell(..) | Callback::Waited(_))) =
+        &callbacks.list
+        && !one.is_over()
+    {
         // It is called from where it is: so what is scheduled fits into the queue.
-        List::One(Callback::Call(_) | Callback::Tell(..)) => {
-            drop(callbacks);
-            future.header().owner.schedule(First(future.clone()));
-        }
-        List::One(_) => {
-            let one = callbacks.take_one();
-            drop(callbacks);
-            match one {
-                Some(Callback::Step(task)) => step::schedule(&task),
-                Some(other) => schedule(future, other),
-                None => {}
-            }
-        }
-        List::Many(_) => {
-            let all = std::mem::take(&mut callbacks.list);
-            drop(callbacks);
-            if let List::Many(all) = all {
-                for (_, callback) in *all {
-                    schedule(future, callback);
-                }
-            }
-        }
+        drop(callbacks);
+        return future.header().owner.schedule(First(future.clone()));
+    }
+    let all = std::mem::take(&mut *callbacks).numbered();
+    drop(callbacks);
+    for (_, callback) in all.filter(|(_, callback)| !callback.is_over()) {
+        schedule(future, callback);
     }
 }
 
@@ -305,7 +296,7 @@ impl Drop for First {
 /// Schedules one callback of a settled future.
 pub(crate) fn schedule(future: &AnyFuture, callback: Callback) {
     match callback {
-        Callback::Step(task) => step::schedule(&task),
+        Callback::Step(task) => step::schedule_owned(&future.header().owner, task),
         Callback::Wake(waker) => wake(future, waker),
         callback => future.header().owner.schedule(DoneCallback {
             future: future.clone(),
@@ -338,5 +329,49 @@ impl Job for DoneCallback {
 
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "done callback of {:?}", self.future)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::future::LoopFuture;
+    use crate::wait_one::Signal;
+    use crate::waiting::Listening;
+    use crate::{LoopExt, ReturnWhen};
+
+    fn kept(future: &LoopFuture<()>) -> usize {
+        match &future.any().header().callbacks.borrow().list {
+            List::None => 0,
+            List::One(_) => 1,
+            List::Many(many) => many.len(),
+        }
+    }
+
+    /// A wait for `future`, until it is dropped.
+    fn listen(future: &LoopFuture<()>) -> impl Sized + use<> {
+        let signal = Signal::new(&future.any().header().owner);
+        let members = vec![future.clone()];
+        Listening::to(members, ReturnWhen::AllCompleted, signal, None)
+    }
+
+    #[test]
+    fn waits_that_are_over_make_room_for_the_next() {
+        let event_loop = EventLoop::new().unwrap();
+        let future: LoopFuture<()> = event_loop.create_future();
+        for _ in 0..1_000 {
+            drop(listen(&future));
+            assert_eq!(kept(&future), 1);
+        }
+        let lasts = listen(&future);
+        for _ in 0..1_000 {
+            drop(listen(&future));
+            assert!(kept(&future) <= 8, "{}", kept(&future));
+        }
+        assert_eq!(future.any().header().callbacks.borrow().iter().count(), 1);
+        future.set_result(()).unwrap();
+        assert_eq!(kept(&future), 0);
+        drop(lasts);
+        event_loop.close().unwrap();
     }
 }

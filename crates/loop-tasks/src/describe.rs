@@ -53,9 +53,9 @@ pub(crate) fn describe(
     }
     if !state.has(State::SETTLED)
         && let Ok(callbacks) = header.callbacks.try_borrow()
-        && !callbacks.is_empty()
+        && let count @ 1.. = callbacks.iter().count()
     {
-        write!(f, " cb=[{}]", callbacks.len())?;
+        write!(f, " cb=[{count}]")?;
     }
     f.write_str(">")
 }

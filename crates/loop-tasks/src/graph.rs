@@ -64,6 +64,7 @@ fn awaiters(future: &AnyFuture) -> Vec<AnyFuture> {
         let awaiter = match callback {
             Callback::Step(task) => Some(AnyFuture::clone(task)),
             Callback::Tell(listener, _) => listener.awaiter(future),
+            Callback::Waited(waiting) => waiting.awaiter(future),
             Callback::Wake(_) | Callback::Call(_) => None,
         };
         if let Some(awaiter) = awaiter

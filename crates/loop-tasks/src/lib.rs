@@ -78,6 +78,7 @@ mod vtable;
 mod wait;
 mod wait_for;
 mod wait_one;
+mod waiting;
 mod waits;
 
 pub use any_future::AnyLoopFuture;

@@ -6,7 +6,7 @@ use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 
-use loop_core::{EventLoop, ExceptionContext, Job};
+use loop_core::{EventLoop, ExceptionContext, Job, LoopRef};
 
 use crate::cancel;
 use crate::cell::{AnyFuture, TaskRef};
@@ -23,6 +23,14 @@ use crate::task_core::Flags;
 pub(crate) fn schedule(task: &TaskRef) {
     if !task.core().replace(Flags::SCHEDULED) {
         task.header().owner.schedule(Step(task.clone()));
+    }
+}
+
+/// The same, where the task's loop is at hand and the reference of no more use.
+#[inline]
+pub(crate) fn schedule_owned(owner: &LoopRef, task: TaskRef) {
+    if !task.core().replace(Flags::SCHEDULED) {
+        owner.schedule(Step(task));
     }
 }
 

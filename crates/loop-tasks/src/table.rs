@@ -10,6 +10,7 @@ use loop_core::{ExceptionContext, LoopRef, Runtime, WakeKey};
 use slab::Slab;
 
 use crate::builder::TaskFactory;
+use crate::callbacks;
 use crate::cell::{AnyFuture, TaskRef, Typed};
 use crate::context::Context;
 use crate::error::TaskError;
@@ -242,10 +243,7 @@ pub(crate) fn settle(future: &AnyFuture, bits: State) {
         "a future is settled once"
     );
     header.state.set(header.state.get() | State::SETTLED | bits);
-    let has_callbacks = !header.callbacks.borrow().is_empty();
-    if has_callbacks {
-        crate::callbacks::schedule_all(future);
-    }
+    callbacks::schedule_all(future);
 }
 
 /// Settles a future as cancelled.

@@ -1,19 +1,12 @@
 //! Waiting for many futures without taking their results.
 
-use std::cell::Cell;
 use std::fmt;
-use std::marker::PhantomData;
-use std::rc::Rc;
 use std::time::Duration;
 
-use crate::callbacks::{Callback, Listener};
-use crate::cell::AnyFuture;
 use crate::ensure::EnsureFuture;
-use crate::future::LoopFuture;
-use crate::graph::Waiter;
 use crate::sleep::running_loop;
-use crate::state::State;
 use crate::wait_one::Signal;
+use crate::waiting::Listening;
 
 /// When [`wait`] returns.
 ///
@@ -108,140 +101,9 @@ pub async fn wait<A: EnsureFuture>(
             .call_later(timeout, move || signal.set())
             .expect("a running loop is not closed")
     });
-    let waiting = Rc::new(Waiting {
-        waiter: Waiter::current(),
-        left: Cell::new(0),
-        return_when,
-        signal,
-        timer,
-    });
-    // Also when this is cancelled or dropped: the callbacks and the timer go.
-    let listening = Listening::to(handles, waiting);
-    listening.waiting.signal.wait().await;
-    Ok(listening.end())
-}
-
-fn any<T: 'static, H: AsRef<LoopFuture<T>>>(handle: &H) -> &AnyFuture {
-    handle.as_ref().any()
-}
-
-struct Waiting {
-    waiter: Waiter,
-    left: Cell<usize>,
-    return_when: ReturnWhen,
-    signal: Signal,
-    timer: Option<loop_core::TimerHandle>,
-}
-
-impl Waiting {
-    fn stop_timer(&self) {
-        if let Some(timer) = &self.timer {
-            timer.cancel();
-        }
-    }
-}
-
-impl Listener for Waiting {
-    fn awaiter(&self, future: &AnyFuture) -> Option<AnyFuture> {
-        self.waiter.find(&future.header().owner)
-    }
-
-    fn done(&self, _: u32, future: &AnyFuture) {
-        let left = self.left.get().saturating_sub(1);
-        self.left.set(left);
-        let enough = match self.return_when {
-            ReturnWhen::FirstCompleted => true,
-            ReturnWhen::FirstException => future.header().state.get().has(State::FAILED),
-            ReturnWhen::AllCompleted => false,
-        };
-        if left == 0 || enough {
-            self.stop_timer();
-            self.signal.set();
-        }
-    }
-}
-
-/// What is waited for, each of which tells of itself. Dropping it makes them stop, and stops the timer.
-struct Listening<T: 'static, H: AsRef<LoopFuture<T>>> {
-    members: Vec<H>,
-    waiting: Rc<Waiting>,
-    outcome: PhantomData<fn() -> T>,
-}
-
-impl<T: 'static, H: AsRef<LoopFuture<T>>> Listening<T, H> {
-    /// The first of equal ones stays.
-    fn to(handles: Vec<H>, waiting: Rc<Waiting>) -> Listening<T, H> {
-        let mut listening = Listening {
-            members: handles,
-            waiting,
-            outcome: PhantomData,
-        };
-        let listener = listening.listener();
-        let mut settled = Vec::new();
-        // No code of anybody else's runs in here: whoever has this as its last callback was given before.
-        listening.members.retain(|handle| {
-            let future = any(handle);
-            if future.is_settled() {
-                settled.push(future.clone());
-                tell_of_settled(future, &listener)
-            } else {
-                let mut callbacks = future.header().callbacks.borrow_mut();
-                callbacks.tell_once(Rc::clone(&listener))
-            }
-        });
-        settled.iter().for_each(AnyFuture::unmark);
-        listening.waiting.left.set(listening.members.len());
-        listening
-    }
-
-    /// Ends it, and says which of them are done.
-    fn end(mut self) -> Waited<H> {
-        let listener = self.listener();
-        let (mut done, mut pending) = (Vec::new(), Vec::with_capacity(self.members.len()));
-        // The last first: of a crowd, those that were looked at last are still at hand.
-        while let Some(handle) = self.members.pop() {
-            if forget(any(&handle), &listener) {
-                pending.push(handle);
-            } else {
-                done.push(handle);
-            }
-        }
-        done.reverse();
-        pending.reverse();
-        Waited { done, pending }
-    }
-
-    fn listener(&self) -> Rc<dyn Listener> {
-        Rc::clone(&self.waiting) as Rc<dyn Listener>
-    }
-}
-
-/// Tells a listener of a future that is settled already. `false`: it was told before.
-fn tell_of_settled(future: &AnyFuture, listener: &Rc<dyn Listener>) -> bool {
-    let first = future.mark();
-    if first {
-        future.listen(Callback::Tell(Rc::clone(listener), 0));
-    }
-    first
-}
-
-/// Makes a future forget a listener. `false`: it is settled, and its callbacks are scheduled.
-#[inline(always)]
-fn forget(future: &AnyFuture, listener: &Rc<dyn Listener>) -> bool {
-    let header = future.header();
-    let pending = !future.is_settled();
-    if pending {
-        header.callbacks.borrow_mut().forget(listener);
-    }
-    pending
-}
-
-impl<T: 'static, H: AsRef<LoopFuture<T>>> Drop for Listening<T, H> {
-    fn drop(&mut self) {
-        self.waiting.stop_timer();
-        let listener = self.listener();
-        for handle in &self.members {
-            forget(any(handle), &listener);
-        }
-    }
+    // Also when this is cancelled or dropped: nobody tells any more, and the timer goes.
+    let listening = Listening::to(handles, return_when, signal.clone(), timer);
+    signal.wait().await;
+    let (done, pending) = listening.end();
+    Ok(Waited { done, pending })
 }

@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use loop_tasks::{
-    LoopFuture, ReturnWhen, as_completed, create_task, gather, shield, sleep, try_create_task,
-    try_gather, wait,
+    LoopFuture, ReturnWhen, as_completed, create_task, gather, shield, sleep, sleep_result,
+    try_create_task, try_gather, wait,
 };
 
 use crate::common::{MS, create_future, yields};
@@ -251,4 +251,58 @@ fn the_hops_of_as_completed() {
             "tick 1", "a", "b", "tick 2", "tick 3", "first", "second", "tick 4"
         ]
     );
+}
+
+/// A wait that is over is among the callbacks of its members no more, whatever comes of them.
+#[test]
+fn a_wait_that_is_over_is_no_callback() {
+    let trace = trace(2, |log| async move {
+        let members = [(); 3].map(|()| create_future::<()>());
+        let [first, second, third] = &members;
+        let awaiting = create_task({
+            let (second, log) = (second.clone(), log.clone());
+            async move {
+                second.await.unwrap();
+                log.add("awaited");
+            }
+        });
+        for wait_for in [&members[..], &members[1..]] {
+            let waited = wait(wait_for, Some(MS), ReturnWhen::AllCompleted).await;
+            assert_eq!(waited.unwrap().pending.len(), wait_for.len());
+        }
+        log.add(format!("{first:?} {second:?} {third:?}"));
+        assert!(first.erase_future().awaited_by().is_empty());
+        assert_eq!(
+            second.erase_future().awaited_by(),
+            [awaiting.erase_future()]
+        );
+        for member in &members {
+            member.set_result(()).unwrap();
+        }
+        // One that is told of is done, though another wait was there before.
+        let done = wait(&members, None, ReturnWhen::AllCompleted).await;
+        assert_eq!(done.unwrap().done.len(), 3);
+        log.add("waited");
+    });
+    let shown = "<LoopFuture pending> <LoopFuture pending cb=[1]> <LoopFuture pending>";
+    assert_eq!(trace, ["tick 1", "tick 2", shown, "awaited", "waited"]);
+}
+
+/// Each of a hundred rounds has one that is done: nothing of the rounds before is heard again.
+#[test]
+fn the_first_of_the_rest_again_and_again() {
+    let trace = trace(0, |log| async move {
+        let mut rest: Vec<_> = (0..100)
+            .map(|n| sleep_result(MS * (1 + n * 37 % 100), n * 37 % 100))
+            .map(create_task)
+            .collect();
+        while !rest.is_empty() {
+            let waited = wait(rest, None, ReturnWhen::FirstCompleted).await.unwrap();
+            rest = waited.pending;
+            for task in waited.done {
+                log.add(task.result().unwrap().unwrap());
+            }
+        }
+    });
+    assert!(trace.into_iter().eq((0..100).map(|n| n.to_string())));
 }
