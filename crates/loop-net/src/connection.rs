@@ -16,6 +16,8 @@ use crate::{Address, Stream, StreamSocket};
 ///
 /// One task reads and one writes at a time: for each direction there is one place for a waker.
 ///
+/// Under streams and transports, it is lost when it panics: everybody who waits for it hears why.
+///
 /// # Examples
 /// See [`streams_over`](crate::streams_over).
 pub trait Connection: fmt::Debug + 'static {

@@ -1,6 +1,9 @@
 //! The end of a connection, which comes once.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use loop_core::panic_message;
 
 use super::life::{Close, Flusher};
 use super::{Channel, copy};
@@ -38,6 +41,15 @@ impl Channel {
             life.connection.discard();
         }
         drop(life);
+    }
+
+    /// Asks the connection for something. If it panics, it is lost: whoever waits for it is to hear why.
+    pub(super) fn guard<T>(&self, ask: impl FnOnce() -> T) -> T {
+        catch_unwind(AssertUnwindSafe(ask)).unwrap_or_else(|panic| {
+            let text = format!("the connection panicked: {}", panic_message(&*panic));
+            self.lose(Some(io::Error::other(text)));
+            resume_unwind(panic)
+        })
     }
 
     /// Lets go of everything without a word: the loop is closed.

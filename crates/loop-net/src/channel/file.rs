@@ -64,7 +64,7 @@ impl FileTurn {
             let Some(connection) = channel.connection() else {
                 return lost();
             };
-            let polled = what(&*connection, cx);
+            let polled = channel.guard(|| what(&*connection, cx));
             drop(connection);
             match &polled {
                 Poll::Pending => {

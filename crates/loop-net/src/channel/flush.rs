@@ -2,11 +2,8 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
-
-use loop_core::panic_message;
 
 use super::Channel;
 use super::life::{Close, End, Flusher, Next};
@@ -30,7 +27,7 @@ impl Channel {
         }
         let mut nobody = Context::from_waker(Waker::noop());
         // A socket is done with it; what is not goes on where somebody can be woken.
-        if self.poll_flush(&mut nobody).is_pending() {
+        if self.guard(|| self.poll_flush(&mut nobody)).is_pending() {
             self.start_flusher();
         }
     }
@@ -44,21 +41,14 @@ impl Channel {
 
     fn start_flusher(self: &Rc<Self>) {
         let channel = Rc::clone(self);
-        let flusher = drive(&self.owner, poll_fn(move |cx| channel.poll_flush(cx)));
+        let flusher = drive(
+            &self.owner,
+            poll_fn(move |cx| channel.guard(|| channel.poll_flush(cx))),
+        );
         self.alive(|life| life.flusher = Flusher::Driver(flusher));
     }
 
     fn poll_flush(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let polled = catch_unwind(AssertUnwindSafe(|| self.poll_flush_unguarded(cx)));
-        polled.unwrap_or_else(|panic| {
-            // Nobody writes the rest: whoever waits for that is to hear why.
-            let text = format!("the connection panicked: {}", panic_message(&*panic));
-            self.lose(Some(io::Error::other(text)));
-            resume_unwind(panic)
-        })
-    }
-
-    fn poll_flush_unguarded(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<()> {
         while let Some(connection) = self.connection() {
             let result = if let Some(lent) = self.alive(|life| life.out.lend()).flatten() {
                 ready!(self.poll_write(&*connection, cx, lent))

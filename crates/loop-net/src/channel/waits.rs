@@ -32,7 +32,7 @@ impl Channel {
     /// Waits until the connection is no more, or nobody is left who would read what is written to it.
     pub(crate) fn poll_deserted(&self, cx: &mut Context<'_>) -> Poll<()> {
         if let Some(connection) = self.connection()
-            && connection.poll_parted(cx).is_ready()
+            && self.guard(|| connection.poll_parted(cx)).is_ready()
         {
             drop(connection);
             let unread = self.waiting() > 0;
@@ -54,7 +54,7 @@ impl Channel {
         let Some(connection) = self.alive(|life| life.heard()).flatten() else {
             return lost(cx);
         };
-        match connection.poll_read(cx, buffer) {
+        match self.guard(|| connection.poll_read(cx, buffer)) {
             Poll::Pending => lost(cx),
             Poll::Ready(Err(error)) => {
                 drop(connection);

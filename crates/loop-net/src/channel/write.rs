@@ -31,7 +31,7 @@ impl Channel {
         }
         let mut rest = bytes;
         if is_next {
-            match connection.try_write(bytes) {
+            match self.guard(|| connection.try_write(bytes)) {
                 Ok(written) => rest = &bytes[written..],
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return self.lose(Some(error)),

@@ -1,131 +1,16 @@
-//! Every way out of a connection, and whoever waits on it then: nobody waits for ever, and each hears the answer that is
-//! documented.
-//!
-//! The connection is a fake that does what it is told, so nothing here waits for the system.
+//! The streams' ways out: who drains, waits for the end, sends a file, reads.
 
-mod common;
-
-use std::cell::{Cell, RefCell};
-use std::fmt;
-use std::fs::File;
 use std::io;
 use std::rc::{Rc, Weak};
-use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
 
-use loop_core::{EventLoop, get_running_loop};
-use loop_net::{Address, Connection, StreamReader, StreamWriter, streams_over};
-use loop_tasks::{LoopExt, Task, create_task, yield_now};
+use loop_core::EventLoop;
+use loop_net::{StreamReader, StreamWriter, streams_over};
+use loop_tasks::{LoopExt, Task, create_task};
 
-use common::run;
-
-/// What the connection does when it is asked for something.
-#[derive(Clone, Copy)]
-enum Does {
-    Wait,
-    /// All of it; of a read, that is the end.
-    It,
-    Fail(io::ErrorKind),
-    Panic,
-}
-
-/// What the test tells the connection to do.
-struct Script {
-    read: Cell<Does>,
-    write: Cell<Does>,
-    send_file: Cell<Does>,
-    shut_down: Cell<Does>,
-    part: Cell<Does>,
-    wakers: RefCell<Vec<Waker>>,
-}
-
-impl Script {
-    fn new() -> Rc<Script> {
-        Rc::new(Script {
-            read: Cell::new(Does::Wait),
-            write: Cell::new(Does::Wait),
-            send_file: Cell::new(Does::Wait),
-            shut_down: Cell::new(Does::It),
-            part: Cell::new(Does::It),
-            wakers: RefCell::default(),
-        })
-    }
-
-    fn set(&self, what: &Cell<Does>, does: Does) {
-        what.set(does);
-        self.wakers.take().into_iter().for_each(Waker::wake);
-    }
-
-    /// From now on everything is taken that is written.
-    fn flow(&self) {
-        self.set(&self.write, Does::It);
-        self.set(&self.send_file, Does::It);
-    }
-
-    fn ask(&self, what: &Cell<Does>, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        match what.get() {
-            Does::Wait => {
-                self.wakers.borrow_mut().push(cx.waker().clone());
-                Poll::Pending
-            }
-            Does::It => Poll::Ready(Ok(())),
-            Does::Fail(kind) => Poll::Ready(Err(kind.into())),
-            Does::Panic => panic!("it panics"),
-        }
-    }
-}
-
-struct Fake(Rc<Script>);
-
-impl fmt::Debug for Fake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Fake")
-    }
-}
-
-/// How long the file is of which everybody speaks here.
-const FILE: usize = 3;
-
-impl Connection for Fake {
-    fn poll_read(&self, cx: &mut Context<'_>, _: &mut Vec<u8>) -> Poll<io::Result<usize>> {
-        self.0.ask(&self.0.read, cx).map_ok(|()| 0)
-    }
-
-    fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.ask(&self.0.write, cx).map_ok(|()| bytes.len())
-    }
-
-    fn poll_sendfile(
-        &self,
-        cx: &mut Context<'_>,
-        _: &File,
-        offset: u64,
-        _: usize,
-    ) -> Poll<io::Result<usize>> {
-        ready!(self.0.ask(&self.0.send_file, cx))?;
-        Poll::Ready(Ok(FILE - usize::try_from(offset).unwrap()))
-    }
-
-    fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.ask(&self.0.shut_down, cx)
-    }
-
-    fn parting_timeout(&self) -> Duration {
-        Duration::from_secs(3600)
-    }
-
-    fn poll_parted(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.ask(&self.0.part, cx).map(drop)
-    }
-
-    fn local_addr(&self) -> Option<Address> {
-        None
-    }
-
-    fn peer_addr(&self) -> Option<Address> {
-        None
-    }
-}
+use crate::{
+    BROKEN, Does, FILE, Fake, LOST, PANICKED, REFUSED, RESET, Script, expect_panics, file, outcome,
+    run, settle,
+};
 
 /// Who waits.
 #[derive(Clone, Copy, Debug)]
@@ -156,7 +41,7 @@ impl Waiter {
             Waiter::Drain => writer.drain().await.map(|()| 0),
             Waiter::WaitClosed => writer.wait_closed().await.map(|()| 0),
             Waiter::Turn | Waiter::Midway => {
-                let file = File::open(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))?;
+                let file = file();
                 let send = writer.sendfile(&file).count(FILE as u64);
                 send.fallback(false).await
             }
@@ -175,8 +60,7 @@ struct Scene {
 
 impl Scene {
     async fn new(waiter: Waiter) -> Scene {
-        let event_loop = get_running_loop().unwrap();
-        event_loop.set_exception_handler(|_: &EventLoop, _| {}); // panics are expected
+        expect_panics();
         let script = Script::new();
         let (reader, writer) = streams_over(Fake(Rc::clone(&script))).unwrap();
         writer.set_write_buffer_limits(0, 0);
@@ -200,18 +84,11 @@ impl Scene {
     /// What whoever waits has heard.
     async fn heard(&self, waiter: Waiter) -> String {
         settle().await;
-        let task = match waiter {
+        outcome(match waiter {
             Waiter::Read => &self.reading,
             _ => &self.waiting,
-        };
-        if !task.done() {
-            return "waits".into();
-        }
-        match task.clone().await {
-            Ok(Ok(count)) => format!("ok {count}"),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "panics".into(),
-        }
+        })
+        .await
     }
 }
 
@@ -220,21 +97,8 @@ async fn read(mut reader: StreamReader) -> io::Result<u64> {
     Ok(read.len() as u64)
 }
 
-/// Lets everything happen that can.
-async fn settle() {
-    for _ in 0..50 {
-        yield_now().await;
-    }
-}
-
 /// A way out, and what each of the waiters hears.
 type Way = (&'static str, fn(&Script, &StreamWriter), [&'static str; 5]);
-
-const LOST: &str = "Connection lost";
-const RESET: &str = "connection reset";
-const BROKEN: &str = "broken pipe";
-const PANICKED: &str = "the connection panicked: it panics";
-const REFUSED: &str = "fallback is disabled and native sendfile is not supported here";
 
 #[rustfmt::skip]
 const WAYS: &[Way] = &[
@@ -294,7 +158,7 @@ const WAYS: &[Way] = &[
     },                                       [PANICKED, PANICKED, "ok 3",   "ok 3",   PANICKED]),
     ("a panic in a read", |script, _| {
         script.set(&script.read, Does::Panic);
-    },                                       ["waits",  "waits",  "waits",  "waits",  "panics"]),
+    },                                       [PANICKED, PANICKED, PANICKED, PANICKED, "panics"]),
     ("a panic as a file is sent", |script, _| {
         script.set(&script.send_file, Does::Panic);
         script.set(&script.write, Does::It);
