@@ -70,3 +70,20 @@ fn overseen() -> Option<Vec<Arc<Running>>> {
 fn lock() -> MutexGuard<'static, Overseer> {
     OVERSEER.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loop_is_listed_once() {
+        let running = Running::new(0);
+        running.set_blocked_after(Duration::MAX);
+        running.begin("nothing".to_owned(), None);
+        oversee(&running);
+        let listed = Arc::downgrade(&running);
+        let times = lock().loops.iter().filter(|it| it.ptr_eq(&listed)).count();
+        assert_eq!(times, 1);
+        running.leave();
+    }
+}

@@ -145,4 +145,46 @@ mod tests {
         assert!(queue.jobs.capacity() <= 2 * KEPT);
         assert_eq!(queue.push(RawJob::nothing()), 100_000);
     }
+
+    #[test]
+    fn what_came_from_other_threads_is_told_from_the_rest_until_it_has_run() {
+        let mut queue = ReadyQueue::default();
+        queue.push(RawJob::nothing());
+        for _ in 0..3 {
+            queue.push_remote(RawJob::nothing());
+        }
+        assert_eq!((queue.remote.len(), &queue.remote[0]), (1, &(1..4)));
+        queue.push(RawJob::nothing());
+        queue.push_remote(RawJob::nothing());
+        queue.pop();
+        queue.pop();
+        queue.begin_batch();
+        assert_eq!(queue.remote, [1..4, 5..6], "some of the first have not run");
+        queue.pop();
+        queue.pop();
+        queue.begin_batch();
+        assert_eq!((queue.remote.len(), &queue.remote[0]), (1, &(5..6)));
+        let (remote, local) = queue.take_all();
+        assert_eq!((remote.len(), local.len()), (1, 1));
+        assert!(queue.remote.is_empty());
+    }
+
+    #[test]
+    fn places_go_with_what_ran_without_them() {
+        let mut queue = ReadyQueue::default();
+        let first = Location::caller();
+        let second = Location::caller();
+        for place in [first, second, first] {
+            queue.push_from(RawJob::nothing(), place);
+        }
+        queue.push(RawJob::nothing());
+        queue.pop();
+        let mut places = std::iter::from_fn(|| queue.pop_with_place().map(|(_, place)| place));
+        assert_eq!(places.next(), Some(Some(second)));
+        assert_eq!(places.next(), Some(Some(first)));
+        assert_eq!(places.next(), Some(None));
+        queue.push_from(RawJob::nothing(), first);
+        queue.take_all();
+        assert!(queue.places.is_empty());
+    }
 }

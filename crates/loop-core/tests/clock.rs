@@ -316,6 +316,19 @@ fn block(duration: Duration) {
     }
 }
 
+#[test]
+fn a_callback_that_schedules_itself_for_ever_keeps_no_timer() {
+    fn again() {
+        get_running_loop().unwrap().call_soon(again).unwrap();
+    }
+    let _watchdog = watchdog();
+    let event_loop = EventLoop::new().unwrap();
+    event_loop.call_soon(again).unwrap();
+    event_loop.call_later(MS, stop).unwrap();
+    event_loop.run_forever().unwrap();
+    event_loop.close().unwrap();
+}
+
 /// The callback that blocks and the timer that it makes late are due in one iteration, and looked at together.
 #[test]
 fn a_callback_in_the_same_iteration_stalls_what_is_behind_it() {

@@ -377,6 +377,14 @@ fn the_last_reference_may_go_in_a_callback_of_its_own_loop() {
     assert!(handle.is_closed());
 }
 
+/// There are 65,536 numbers.
+#[test]
+fn an_unbound_loop_that_nobody_binds_gives_its_number_back() {
+    for _ in 0..70_000 {
+        drop(UnboundLoop::new().unwrap());
+    }
+}
+
 #[test]
 fn an_unbound_loop_that_nobody_binds_closes_and_drops_what_it_was_sent() {
     let unbound = UnboundLoop::new().unwrap();

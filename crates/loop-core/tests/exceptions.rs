@@ -80,6 +80,25 @@ fn in_debug_mode_the_report_names_the_place_that_scheduled_it() {
     assert_eq!(places.take(), expected);
 }
 
+/// What is known of the place of one callback is not said of the next.
+#[test]
+fn outside_debug_mode_a_report_names_no_place_of_another_callback() {
+    let event_loop = EventLoop::builder()
+        .virtual_clock()
+        .debug(true)
+        .build()
+        .unwrap();
+    let places = Trace::new();
+    let note = places.clone();
+    event_loop.set_exception_handler(move |_, context| note.push(context.place.is_some()));
+    event_loop.call_later(MS, || panic!("later")).unwrap();
+    event_loop.run_once(None).unwrap();
+    event_loop.set_debug(false);
+    event_loop.call_soon(|| panic!("soon")).unwrap();
+    event_loop.run_once(None).unwrap();
+    assert_eq!(places.take(), [true, false]);
+}
+
 #[test]
 fn a_panic_in_a_timer_keeps_no_other() {
     let event_loop = virtual_loop();

@@ -170,4 +170,21 @@ mod tests {
         crew.end_search();
         assert!(!crew.is_complete_and_awake(), "one must be woken");
     }
+
+    #[test]
+    fn a_complete_crew_hires_nobody_and_wakes_one_at_a_time() {
+        let mut crew = Attendance::new(2);
+        for _ in 0..2 {
+            crew.hire();
+            crew.arrive();
+        }
+        assert!(!crew.wants_another(5), "there may be no more");
+        crew.sleep();
+        crew.sleep();
+        assert!(crew.wake() && !crew.wake(), "one is on its way");
+        assert!(crew.is_somebody_coming());
+        crew.get_up();
+        crew.search();
+        assert_eq!(crew.idle(), 2, "one sleeps, and one looks for a job");
+    }
 }

@@ -368,10 +368,6 @@ impl State {
         matches!(self.phase, Phase::Open) && self.attendance.is_complete_and_awake()
     }
 
-    pub(crate) fn is_broken(&self) -> bool {
-        matches!(self.phase, Phase::Broken(_))
-    }
-
     /// Whether nobody works any more, and nobody will.
     pub(crate) fn is_over(&self) -> bool {
         self.attendance.workers() == 0 && !matches!(self.phase, Phase::Open)
@@ -416,5 +412,18 @@ mod tests {
             (1, 2)
         );
         assert_eq!(third.1.result(None).unwrap(), 3);
+    }
+
+    #[test]
+    fn where_somebody_works_a_thread_that_the_system_refuses_is_done_without() {
+        let crew = Crew::new(2);
+        let [first, second] = [1, 2].map(|number| Job::new(move || number, None));
+        crew.submit(first.0, |_| Ok(())).unwrap();
+        let refuse = |_| Err(io::ErrorKind::WouldBlock.into());
+        crew.submit(second.0, refuse).unwrap();
+        crew.shut_down(false);
+        crew.work(0);
+        assert_eq!(first.1.result(None).unwrap(), 1);
+        assert_eq!(second.1.result(None).unwrap(), 2);
     }
 }

@@ -66,3 +66,34 @@ impl Content {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn jobs_come_behind_those_of_the_queue_and_none_once_it_is_shut() {
+        let (begin, begun) = mpsc::channel();
+        let job = |number| {
+            let begin = begin.clone();
+            Job::new(move || begin.send(number).unwrap(), None).0
+        };
+        let inbox = Inbox::new();
+        let early = inbox.leave(job(0)).unwrap_err();
+        let mut queue = VecDeque::from([early]);
+        inbox.open();
+        for number in 1..=2 {
+            inbox.leave(job(number)).unwrap();
+            inbox.empty_into(&mut queue);
+        }
+        inbox.leave(job(3)).unwrap();
+        inbox.shut(&mut queue);
+        assert!(inbox.leave(job(4)).is_err());
+        for job in queue {
+            job.run();
+        }
+        assert!(begun.try_iter().eq(0..=3));
+    }
+}

@@ -47,7 +47,7 @@ impl Crew {
                 continue;
             };
             // Each replacement takes a job from the queue at most.
-            if lost.len() < state.queue.len() && !state.is_broken() {
+            if lost.len() < state.queue.len() {
                 if let Err(error) = hire(state.posts.len()) {
                     tracing::warn!(%error, "the system refused a thread that was to replace another");
                     continue;
@@ -138,11 +138,13 @@ pub(crate) fn log(job: &UnfinishedJob) {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use std::panic::Location;
     use std::sync::{Arc, mpsc};
     use std::thread;
 
     use super::*;
     use crate::Job;
+    use crate::crew::Running;
 
     #[test]
     fn a_replacement_that_the_system_refuses_loses_no_job() {
@@ -178,5 +180,29 @@ mod tests {
         crew.shut_down(false);
         assert!(crew.wait(None));
         workers.recv().unwrap().join().unwrap();
+    }
+
+    #[test]
+    fn the_watch_waits_for_the_nearest_deadline_that_nobody_was_told_of() {
+        let crew = Crew::new(3);
+        let mut state = lock(&crew.state);
+        let (start, deadline) = (now(), Duration::from_secs(60));
+        let after = |seconds| Some(start + Duration::from_secs(seconds));
+        for since in [3, 1, 2].map(after) {
+            state.add_worker();
+            let post = state.posts.last_mut().unwrap();
+            post.running = since.map(|since| Running {
+                place: Location::caller(),
+                since,
+                reported: false,
+            });
+        }
+        assert_eq!(state.next_deadline(deadline), after(61));
+        state.posts[1].written_off = true;
+        assert_eq!(state.next_deadline(deadline), after(62));
+        state.posts[2].running.as_mut().unwrap().reported = true;
+        assert_eq!(state.next_deadline(deadline), after(63));
+        state.posts[0].running = None;
+        assert_eq!(state.next_deadline(deadline), None);
     }
 }

@@ -82,6 +82,21 @@ fn a_timeout_ends_it_and_cancels_the_rest() {
 }
 
 #[test]
+fn a_result_that_comes_too_late_is_not_worked_for() {
+    watched(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let (go, wait) = mpsc::channel::<()>();
+        pool.submit(move || wait.recv()).unwrap();
+        let results = pool.map(0..3, |_| unreachable!("nobody waits any more"));
+        let mut results = results.unwrap().timeout(Duration::from_millis(1));
+        let error: Result<(), _> = results.next().unwrap();
+        assert!(matches!(error, Err(ConcurrentError::TimedOut)));
+        drop(go);
+        pool.shutdown(true, false).unwrap();
+    });
+}
+
+#[test]
 fn a_timeout_too_far_to_be_represented_is_none() {
     watched(|| {
         let pool = ThreadPoolExecutor::new(1).unwrap();
@@ -173,8 +188,10 @@ fn with_a_buffer_a_refusal_is_told_when_it_comes() {
             "cannot schedule new futures after shutdown"
         );
         assert!(results.next().is_none());
-        let refused = pool.map_buffered(["item"], 2, str::len).unwrap_err();
-        assert_eq!(refused.into_inner(), "item");
+        for buffer in [0, 2] {
+            let refused = pool.map_buffered(["item"], buffer, str::len);
+            assert_eq!(refused.unwrap_err().into_inner(), "item");
+        }
     });
 }
 

@@ -4,18 +4,20 @@
 mod common;
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
 use common::{Books, watched};
-use loop_core::EventLoop;
+use loop_core::{EventLoop, LoopRef};
 use loop_executor::{
     CpuPool, Executor, ExecutorExt, Job, LoopExecutorExt, SubmitError, ThreadPoolExecutor,
     to_thread,
 };
-use loop_tasks::{ContextVar, LoopExt, RunError, TaskError, create_task, gather, yield_now};
+use loop_tasks::{ContextVar, LoopExt, RunError, TaskError, create_task, gather, sleep, yield_now};
 
 fn thread_name() -> String {
     thread::current().name().unwrap().to_owned()
@@ -249,6 +251,62 @@ fn what_is_refused_comes_back() {
 }
 
 #[test]
+fn a_closed_loop_has_nothing_done() {
+    /// Asks for more when it is dropped.
+    struct Late(LoopRef, mpsc::Sender<bool>);
+    impl Drop for Late {
+        fn drop(&mut self) {
+            let asked = self.0.event_loop().run_in_executor(None, || ());
+            let refused = matches!(asked, Err(SubmitError::LoopClosed(_)));
+            self.1.send(refused).unwrap();
+        }
+    }
+
+    watched(|| {
+        let event_loop = EventLoop::new().unwrap();
+        event_loop.set_default_executor(ThreadPoolExecutor::new(1).unwrap());
+        let (refuse, refused) = mpsc::channel();
+        let late = Late(event_loop.loop_ref(), refuse);
+        event_loop.call_soon(move || drop(late)).unwrap();
+        event_loop.close().unwrap();
+        assert_eq!(refused.recv(), Ok(true));
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let refused = event_loop.run_in_executor(Some(&pool), || unreachable!("nobody waits"));
+        assert!(matches!(refused, Err(SubmitError::LoopClosed(_))));
+        pool.shutdown(true, false).unwrap();
+    });
+}
+
+/// The clock of a loop in virtual time waits for what is done elsewhere.
+#[test]
+fn what_is_refused_is_not_waited_for() {
+    watched(|| {
+        let event_loop = EventLoop::builder().virtual_clock().build().unwrap();
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        pool.shutdown(true, false).unwrap();
+        assert!(event_loop.run_in_executor(Some(&pool), || 1).is_err());
+        let hour = sleep(Duration::from_secs(3_600));
+        event_loop.run_until_complete(hour).unwrap();
+        event_loop.close().unwrap();
+    });
+}
+
+#[test]
+fn a_job_says_that_the_loop_has_cancelled_it() {
+    let event_loop = EventLoop::new().unwrap();
+    let work = || unreachable!("it is cancelled");
+    let Ok((job, future)) = Job::for_loop::<_, ()>(&event_loop, work) else {
+        unreachable!("the loop is open");
+    };
+    assert!(!job.is_cancelled());
+    future.cancel();
+    event_loop.run_once(Some(Duration::ZERO)).unwrap();
+    assert!(job.is_cancelled());
+    assert!(!job.run());
+    event_loop.close().unwrap();
+}
+
+#[test]
 fn closing_the_loop_shuts_its_pool_down_without_waiting() {
     /// Tells what is asked of it.
     struct Telling(mpsc::Sender<(bool, bool)>);
@@ -437,6 +495,31 @@ fn to_thread_that_is_cancelled_takes_its_job_back() {
         let shutdown = event_loop.shutdown_default_executor(None);
         event_loop.run_until_complete(shutdown).unwrap().unwrap();
         books.assert_balanced();
+        event_loop.close().unwrap();
+    });
+}
+
+#[test]
+fn to_thread_that_is_dropped_takes_its_job_back() {
+    watched(|| {
+        let event_loop = EventLoop::new().unwrap();
+        event_loop.set_default_executor(ThreadPoolExecutor::new(1).unwrap());
+        let (go, wait) = mpsc::channel::<()>();
+        let first = event_loop
+            .run_in_executor(None, move || wait.recv().is_err())
+            .unwrap();
+        event_loop
+            .run_until_complete(async move {
+                let mut second = Box::pin(to_thread(|| unreachable!("nobody waits any more")));
+                let polled = poll_fn(|cx| Poll::Ready(second.as_mut().poll(cx))).await;
+                assert!(matches!(polled, Poll::<Result<(), _>>::Pending));
+                drop(second);
+                drop(go);
+                assert!(first.await.unwrap());
+            })
+            .unwrap();
+        let shutdown = event_loop.shutdown_default_executor(None);
+        event_loop.run_until_complete(shutdown).unwrap().unwrap();
         event_loop.close().unwrap();
     });
 }

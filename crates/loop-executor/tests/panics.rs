@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use common::{Books, watched};
+use common::{Books, eventually, watched};
 use loop_bridge::ConcurrentError;
 use loop_executor::{
     BrokenThreadPool, CpuPool, Executor, ExecutorExt, SubmitError, ThreadPoolExecutor,
@@ -21,6 +21,17 @@ impl Drop for Bomb {
     fn drop(&mut self) {
         if !thread::panicking() {
             panic!("a destructor");
+        }
+    }
+}
+
+/// Panics when it is dropped, with something that panics when it is dropped.
+struct Nested;
+
+impl Drop for Nested {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            panic_any(Bomb);
         }
     }
 }
@@ -84,8 +95,10 @@ fn a_destructor_that_panics_takes_no_worker_down() {
             drop(pool.submit(|| panic_any(Bomb)).unwrap());
             let (go, wait) = mpsc::channel::<()>();
             pool.submit(move || wait.recv()).unwrap();
-            let bomb = Bomb;
+            let (bomb, nested) = (Bomb, Nested);
             let cancelled = pool.submit(move || drop(bomb)).unwrap();
+            assert!(cancelled.cancel());
+            let cancelled = pool.submit(move || drop(nested)).unwrap();
             assert!(cancelled.cancel());
             drop(go);
             assert_eq!(pool.submit(|| 7).unwrap().result(None).unwrap(), 7);
@@ -216,5 +229,68 @@ fn an_initializer_that_panics_in_the_second_thread_breaks_the_pool_too() {
         );
         assert!(matches!(pool.submit(|| 7), Err(SubmitError::Broken(..))));
         pool.shutdown(true, false).unwrap();
+    });
+}
+
+#[test]
+fn the_first_initializer_that_fails_is_the_one_that_is_told_of() {
+    watched(|| {
+        let (fail, failing) = mpsc::channel::<&str>();
+        let failing = std::sync::Mutex::new(failing);
+        let pool = ThreadPoolExecutor::builder()
+            .max_workers(2)
+            .try_initializer(move || Err(failing.lock().unwrap().recv().unwrap()))
+            .build()
+            .unwrap();
+        let pending = [1, 2].map(|number| pool.submit(move || number).unwrap());
+        fail.send("no licence").unwrap();
+        for future in pending {
+            assert!(matches!(
+                future.result(None),
+                Err(ConcurrentError::Failed(_))
+            ));
+        }
+        fail.send("no licence either").unwrap();
+        pool.shutdown(true, false).unwrap();
+        match pool.submit(|| 3) {
+            Err(SubmitError::Broken(_, broken)) => {
+                let broken: &BrokenThreadPool = broken.downcast_ref().unwrap();
+                assert_eq!(broken.cause(), "no licence");
+            }
+            other => unreachable!("{other:?}"),
+        }
+    });
+}
+
+#[test]
+fn the_threads_that_sleep_go_when_their_pool_breaks() {
+    watched(|| {
+        let (fail, failing) = mpsc::channel::<()>();
+        let failing = std::sync::Mutex::new(Some(failing));
+        let calls = AtomicUsize::new(0);
+        let pool = ThreadPoolExecutor::builder()
+            .max_workers(2)
+            .try_initializer(move || {
+                if calls.fetch_add(1, Ordering::SeqCst) == 0 {
+                    return Ok(());
+                }
+                let _ = failing.lock().unwrap().take().unwrap().recv();
+                Err("only one licence")
+            })
+            .build()
+            .unwrap();
+        let (go, wait) = mpsc::channel::<()>();
+        let first = pool.submit(move || wait.recv()).unwrap();
+        let second = pool.submit(|| 2).unwrap(); // for which the other thread is started
+        drop(go);
+        assert!(first.result(None).unwrap().is_err());
+        assert_eq!(second.result(None).unwrap(), 2);
+        eventually("the one that works sleeps", || {
+            format!("{pool:?}").contains("threads=2/2 idle=1 queued=0")
+        });
+        drop(fail);
+        eventually("nobody is left", || {
+            format!("{pool:?}").contains("threads=0/2")
+        });
     });
 }

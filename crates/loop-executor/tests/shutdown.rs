@@ -3,12 +3,14 @@
 
 mod common;
 
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use common::{Books, watched};
+use common::{Books, eventually, thread_names, watched};
 use loop_bridge::ConcurrentError;
-use loop_executor::{CpuPool, Executor, ExecutorExt, SubmitError, ThreadPoolExecutor};
+use loop_executor::{CpuPool, Executor, ExecutorExt, Job, SubmitError, ThreadPoolExecutor};
 
 fn pools() -> [Arc<dyn Executor>; 2] {
     [
@@ -154,6 +156,24 @@ fn dropping_a_pool_waits_for_nothing_and_loses_nothing() {
 }
 
 #[test]
+fn the_threads_of_a_pool_that_is_dropped_go() {
+    watched(|| {
+        let threads = ThreadPoolExecutor::builder().max_workers(1);
+        let threads = threads.thread_name_prefix("io-job").build().unwrap();
+        let cpu = CpuPool::with_prefix(1, "cpu-job").unwrap();
+        let pools: [(Box<dyn Executor>, &str); 2] =
+            [(Box::new(threads), "io-job"), (Box::new(cpu), "cpu-job")];
+        for (pool, prefix) in pools {
+            assert_eq!(pool.submit(|| 5).unwrap().result(None).unwrap(), 5);
+            drop(pool);
+            eventually("its threads are gone", || {
+                !thread_names().iter().any(|name| name.starts_with(prefix))
+            });
+        }
+    });
+}
+
+#[test]
 fn a_pool_that_is_dropped_by_its_own_job_ends() {
     watched(|| {
         for pool in pools() {
@@ -202,6 +222,70 @@ fn waiting_for_its_own_pool_is_refused_inside_a_job() {
             pool.shutdown(true, false).unwrap();
         }
     });
+}
+
+#[test]
+fn waiting_for_its_own_pool_with_a_limit_is_refused_too() {
+    watched(|| {
+        let pool = Arc::new(ThreadPoolExecutor::new(1).unwrap());
+        let inside = Arc::clone(&pool);
+        let future = pool.submit(move || {
+            let stuck = inside.shutdown_timeout(Duration::MAX).unwrap_err();
+            // Nothing has changed: the next job is accepted.
+            (stuck.jobs().len(), inside.submit(|| 5).unwrap())
+        });
+        let (running, next) = future.unwrap().result(None).unwrap();
+        assert_eq!((running, next.result(None).unwrap()), (1, 5));
+    });
+}
+
+#[test]
+fn who_waits_for_the_end_waits_for_the_threads() {
+    /// What a thread drops last of all.
+    struct Last(RefCell<Option<Arc<AtomicBool>>>);
+    impl Drop for Last {
+        fn drop(&mut self) {
+            // Whoever does not wait for this has time to be seen.
+            for _ in 0..1_000 {
+                std::thread::yield_now();
+            }
+            let gone = self.0.take().unwrap();
+            gone.store(true, Ordering::SeqCst);
+        }
+    }
+    thread_local!(static LAST: Last = const { Last(RefCell::new(None)) });
+
+    /// A pool that had a job, and whether the thread of that is gone.
+    fn used<E: Executor>(pool: E) -> (E, Arc<AtomicBool>) {
+        let gone = Arc::new(AtomicBool::new(false));
+        let there = Arc::clone(&gone);
+        let job = pool.submit(move || LAST.with(|last| last.0.replace(Some(there))));
+        job.unwrap().result(None).unwrap();
+        (pool, gone)
+    }
+
+    watched(|| {
+        for pool in pools() {
+            let (pool, gone) = used(pool);
+            pool.shutdown(true, false).unwrap();
+            assert!(gone.load(Ordering::SeqCst));
+        }
+        let (pool, gone) = used(ThreadPoolExecutor::new(1).unwrap());
+        pool.shutdown_timeout(Duration::MAX).unwrap();
+        assert!(gone.load(Ordering::SeqCst));
+    });
+}
+
+#[test]
+fn what_a_job_held_is_free_when_its_outcome_is_heard_of() {
+    let books = Books::default();
+    let held = books.hold();
+    let (job, future) = Job::new(move || drop(held), None);
+    let (tell, told) = mpsc::channel();
+    let counted = books.clone();
+    future.add_done_callback(move |_| tell.send(counted.alive()).unwrap());
+    job.cancel();
+    assert_eq!(told.recv(), Ok(0));
 }
 
 #[test]

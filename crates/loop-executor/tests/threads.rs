@@ -9,7 +9,7 @@ use std::sync::{Arc, Barrier, mpsc};
 use std::thread::{self, ThreadId};
 
 use common::{Books, watched};
-use loop_executor::{ExecutorExt, PoolError, SubmitError, ThreadPoolExecutor};
+use loop_executor::{Executor, ExecutorExt, PoolError, SubmitError, ThreadPoolExecutor};
 
 fn name() -> String {
     thread::current().name().unwrap().to_owned()
@@ -229,6 +229,37 @@ fn each_job_of_a_burst_that_blocks_has_a_thread_of_its_own() {
             }
         }
         pool.shutdown(true, false).unwrap();
+    });
+}
+
+#[test]
+fn jobs_that_have_not_begun_are_counted_and_named() {
+    watched(|| {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let (begin, begun) = mpsc::channel();
+        let (go, wait) = mpsc::channel::<()>();
+        let job = move || {
+            begin.send(()).unwrap();
+            let _ = wait.recv();
+        };
+        pool.submit(job).unwrap();
+        begun.recv().unwrap();
+        let line = line!() + 1;
+        let waiting = [1, 2, 3].map(|number| pool.submit(move || number).unwrap());
+        assert!(format!("{pool:?}").contains("threads=1/1 idle=0 queued=3"));
+        pool.submit(|| 4).unwrap();
+        let unfinished = pool.unfinished();
+        let [running, rest @ .., last] = &*unfinished else {
+            unreachable!("{unfinished:?}");
+        };
+        assert!(running.running_for().is_some());
+        assert!(rest.iter().all(|job| job.running_for().is_none()));
+        assert!(rest.iter().all(|job| job.place().line() == line));
+        assert_eq!((rest.len(), last.place().line()), (3, line + 2));
+        drop(go);
+        for (number, future) in (1..).zip(waiting) {
+            assert_eq!(future.result(None).unwrap(), number);
+        }
     });
 }
 
