@@ -258,3 +258,44 @@ impl Drop for EndWithDriver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::net::SocketAddr;
+    use std::rc::Rc;
+
+    use loop_core::EventLoop;
+    use loop_tasks::LoopExt;
+
+    use super::Endpoint;
+    use crate::driver::drive;
+    use crate::{DatagramProtocol, UdpSocket};
+
+    struct Quiet;
+
+    impl DatagramProtocol for Quiet {
+        fn datagram_received(&self, _: &[u8], _: SocketAddr) {}
+    }
+
+    /// What sends waits for room in the socket, which never comes when that is closed.
+    #[test]
+    fn what_sends_ends_with_the_socket() {
+        let event_loop = EventLoop::new().unwrap();
+        let left = event_loop.run_until_complete(async {
+            let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            let endpoint = Endpoint::new(socket, false, Rc::new(Quiet)).unwrap();
+            let held = Rc::new(());
+            let ours = Rc::clone(&held);
+            let sender = drive(&endpoint.owner, async move {
+                pending::<()>().await;
+                drop(ours);
+            });
+            endpoint.sender.replace(Some(sender));
+            endpoint.abort();
+            Rc::strong_count(&held)
+        });
+        assert_eq!(left.unwrap(), 1);
+        event_loop.close().unwrap();
+    }
+}
