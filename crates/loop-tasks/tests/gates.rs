@@ -1,14 +1,15 @@
 //! Gates: what sleeps and locks wait at, and what becomes of those that move, are dropped or are cancelled.
 
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_util::future::{join, join_all, select};
-use futures_util::poll;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{StreamExt, poll};
 use loop_core::EventLoop;
 use loop_tasks::{
     Gate, GateOpener, LoopExt, LoopFuture, Sleep, TaskError, catch_cancel, create_task, sleep,
@@ -157,6 +158,18 @@ fn a_sleep_is_polled_by_no_task_at_all() {
     event_loop.close().unwrap();
 }
 
+/// Begun in a task, and moved within that into something that polls only what was woken.
+#[test]
+fn a_sleep_that_moves_into_a_combinator_wakes_that() {
+    let took = seconds(|_| async {
+        let mut sleeping = sleep(SECOND);
+        assert!(poll!(&mut sleeping).is_pending());
+        let mut inside = FuturesUnordered::from_iter([sleeping]);
+        assert!(inside.next().await.is_some());
+    });
+    assert_eq!(took, 1);
+}
+
 #[test]
 fn openers_follow_a_gate_that_moves() {
     let event_loop = EventLoop::new().unwrap();
@@ -181,6 +194,67 @@ fn openers_follow_a_gate_that_moves() {
             assert!(gate.is_open());
             drop(gate);
             assert!(opener.is_over() && !opener.open());
+        })
+        .unwrap();
+    event_loop.close().unwrap();
+}
+
+#[test]
+fn a_gate_that_is_cancelled_where_it_moved_to_is_not_open() {
+    let event_loop = EventLoop::new().unwrap();
+    event_loop
+        .run_until_complete(async {
+            let slot = Slot::default();
+            let gate: Rc<RefCell<Gate>> = Rc::default();
+            let look = || {
+                let (gate, slot) = (Rc::clone(&gate), Rc::clone(&slot));
+                let enter = move |opener| drop(slot.replace(Some(opener)));
+                poll_fn(move |cx| Poll::Ready(gate.borrow_mut().poll_with(cx, &enter)))
+            };
+            assert!(look().await.is_pending());
+            let shared = Rc::clone(&gate);
+            let wait = poll_fn(move |cx| shared.borrow_mut().poll_with(cx, |_| ()));
+            let other = create_task(wait);
+            yield_now().await;
+            assert!(other.cancel());
+            // The request has gone to the gate, which nobody has polled since.
+            let opener = slot.take().unwrap();
+            assert!(opener.is_over() && !opener.open());
+            assert!(!gate.borrow().is_open());
+            yield_now().await;
+            assert!(other.cancelled());
+            let polled = look().await;
+            assert!(matches!(polled, Poll::Ready(Err(TaskError::Cancelled(_)))));
+        })
+        .unwrap();
+    event_loop.close().unwrap();
+}
+
+#[test]
+fn a_gate_that_is_dropped_where_it_moved_to_takes_no_request_along() {
+    let event_loop = EventLoop::new().unwrap();
+    event_loop
+        .run_until_complete(async {
+            let mut gate = Gate::new();
+            {
+                let slot = Slot::default();
+                let mut waiting = pin!(wait_at(&mut gate, &slot));
+                assert!(poll!(&mut waiting).is_pending());
+            }
+            let other = create_task(async move {
+                {
+                    let slot = Slot::default();
+                    let mut waiting = pin!(wait_at(&mut gate, &slot));
+                    assert!(poll!(&mut waiting).is_pending());
+                }
+                drop(gate);
+                // Here is nothing that a request could go to.
+                pending::<()>().await;
+            });
+            yield_now().await;
+            assert!(other.cancel());
+            yield_now().await;
+            assert!(other.cancelled());
         })
         .unwrap();
     event_loop.close().unwrap();

@@ -124,6 +124,8 @@ fn awaiting_a_future_of_another_loop() {
 fn gathering_and_shielding_what_belongs_to_another_loop() {
     let other = virtual_loop();
     let theirs = other.create_task(pending::<i32>());
+    let done = other.create_task(async { 2 });
+    other.run_once(None).unwrap();
     other.set_exception_handler(|_, _| ());
     let awaited = theirs.clone();
     let event_loop = virtual_loop();
@@ -133,6 +135,9 @@ fn gathering_and_shielding_what_belongs_to_another_loop() {
             let gathered = gather([&ours, &awaited]).await;
             assert!(matches!(gathered, Err(TaskError::WrongLoop { .. })));
             assert_eq!(ours.await.unwrap(), 1, "the others go on");
+            // Of what is done there is nothing to hear.
+            let gathered = gather([&done]).await.unwrap();
+            assert!(matches!(gathered.as_slice(), [Ok(2)]));
             let shielded = shield(&awaited).await;
             assert!(matches!(shielded, Err(TaskError::WrongLoop { .. })));
         })

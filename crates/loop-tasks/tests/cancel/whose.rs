@@ -251,3 +251,25 @@ fn an_interrupt_stands_for_the_requests_of_what_it_drops() {
         child.await.unwrap();
     });
 }
+
+/// Two tasks poll one await: what a request to the first has cancelled, the other sees as a value.
+#[test]
+fn an_await_that_has_moved_when_it_is_answered_gives_the_request_back() {
+    run(async {
+        let wait = create_future::<()>().into_future();
+        let wait = Rc::new(RefCell::new(wait));
+        let poll = || {
+            let wait = Rc::clone(&wait);
+            create_task(poll_fn(move |cx| {
+                Pin::new(&mut *wait.borrow_mut()).poll(cx)
+            }))
+        };
+        let first = poll();
+        yields(1).await;
+        let second = poll(); // it steps first
+        assert!(first.cancel());
+        yields(2).await;
+        assert!(first.cancelled());
+        assert!(matches!(second.await, Ok(Err(TaskError::Cancelled(_)))));
+    });
+}

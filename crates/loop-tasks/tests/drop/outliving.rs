@@ -2,8 +2,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 
 use crate::FAR;
 use crate::common::{Counted, Drops, create_future, reports, virtual_loop};
@@ -188,4 +190,23 @@ fn a_waker_that_outlives_its_loop_wakes_nobody() {
         assert_eq!(polls.get(), 1);
     }
     std::thread::spawn(move || waker.wake()).join().unwrap();
+}
+
+/// Nobody will be told of anything: so nobody's waker is kept.
+#[test]
+fn an_await_of_a_task_whose_loop_is_closed_keeps_no_waker() {
+    struct Nothing;
+    impl Wake for Nothing {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    let event_loop = virtual_loop();
+    let task = event_loop.create_task(pending::<()>());
+    event_loop.close().unwrap();
+    let nothing = Arc::new(Nothing);
+    let waker = Waker::from(Arc::clone(&nothing));
+    let mut wait = task.into_future();
+    let polled = Pin::new(&mut wait).poll(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    assert_eq!(Arc::strong_count(&nothing), 2, "`waker` is one of them");
 }

@@ -2,9 +2,11 @@
 
 use std::future::pending;
 
-use crate::common::{Counted, MS, reports, run, virtual_loop, yields};
+use futures_util::future::join;
+
+use crate::common::{Counted, MS, create_future, reports, run, virtual_loop, yields};
 use loop_tasks::{
-    LoopExt, ReturnWhen, Task, TaskError, catch_cancel, create_task, gather, shield,
+    LoopExt, ReturnWhen, Task, TaskError, catch_cancel, create_task, gather, shield, sleep,
     try_create_task, try_gather, wait, wait_for,
 };
 
@@ -79,6 +81,23 @@ fn a_failure_that_somebody_looked_at_is_not_reported() {
         let cancelled = create_task(pending::<()>());
         cancelled.cancel();
         yields(1).await; // Nobody asks: a cancellation is no failure.
+    });
+}
+
+/// It was on its way to a task that had been cancelled in the meantime.
+#[test]
+fn a_failure_that_a_cancelled_task_would_have_seen_is_not_reported() {
+    run(async {
+        let failing = create_future::<Result<(), &str>>();
+        let awaited = failing.clone();
+        // It waits for two things, so the request goes to neither.
+        let waiting = create_task(async { join(awaited.into_future(), sleep(MS)).await.0.is_ok() });
+        yields(1).await;
+        waiting.cancel();
+        failing.set_exception("lost").unwrap();
+        drop(failing);
+        yields(2).await;
+        assert!(waiting.cancelled());
     });
 }
 

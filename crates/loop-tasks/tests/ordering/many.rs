@@ -8,8 +8,21 @@ use loop_tasks::{
     try_create_task, try_gather, wait,
 };
 
-use crate::common::{MS, create_future, yields};
+use crate::common::{MS, create_future, run, yields};
 use crate::{noting, trace};
+
+#[test]
+fn what_is_done_can_be_waited_for_again_and_counts_once() {
+    run(async {
+        let done = create_future::<i32>();
+        done.set_result(1).unwrap();
+        for _ in 0..2 {
+            let twice = [done.clone(), done.clone()];
+            let waited = wait(twice, None, ReturnWhen::AllCompleted).await.unwrap();
+            assert_eq!((waited.done.len(), waited.pending.len()), (1, 0));
+        }
+    });
+}
 
 /// It hears of a child through its done callback: those of the child that are older run first, and whoever awaits the
 /// gather is one hop behind.
