@@ -77,6 +77,15 @@ impl std::error::Error for RunnerError {
     }
 }
 
+impl From<RunnerError> for io::Error {
+    fn from(error: RunnerError) -> io::Error {
+        match error {
+            RunnerError::Io(error) => error,
+            other => io::Error::other(other),
+        }
+    }
+}
+
 /// Runs `main` on a loop of its own, and closes that in order when `main` is done: see [`Runner::close`].
 ///
 /// # Errors

@@ -63,7 +63,7 @@ fn the_first_failure_cancels_the_siblings_and_the_body() {
             [
                 "1 sibling is cancelled",
                 "1 body is cancelled",
-                "1 unhandled errors in a TaskGroup (1 sub-exception)"
+                "1 unhandled errors in a TaskGroup (1 sub-exception): \"after 1\""
             ]
         );
         assert_eq!(current_task().unwrap().cancelling(), 0);
@@ -86,7 +86,12 @@ fn errors_of_siblings_that_clean_up_badly_are_gathered() {
         .await
         .unwrap_err();
         let text = error.to_string();
-        assert_eq!(text, "unhandled errors in a TaskGroup (2 sub-exceptions)");
+        assert_eq!(
+            text,
+            "unhandled errors in a TaskGroup (2 sub-exceptions): \"after 1\"; \"and could not clean up\""
+        );
+        let each: Vec<String> = error.failures().iter().map(ToString::to_string).collect();
+        assert_eq!(each, ["after 1", "and could not clean up"]);
         let errors = error.into_failures().into_iter();
         let errors: Vec<String> = errors.filter_map(|failure| failure.into_error()).collect();
         assert_eq!(errors, ["after 1", "and could not clean up"]);

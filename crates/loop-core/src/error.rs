@@ -1,7 +1,9 @@
-//! What can go wrong with a loop, in asyncio's words where it has some.
+//! What can go wrong with a loop, in asyncio's words where it has some. What a coroutine that does I/O meets on its way
+//! becomes an [`io::Error`] by `?`.
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 
 /// The loop is closed. The closure that it refused is inside, so that nothing is lost.
 ///
@@ -22,6 +24,12 @@ impl<F> fmt::Display for LoopClosed<F> {
 }
 
 impl<F> Error for LoopClosed<F> {}
+
+impl<F> From<LoopClosed<F>> for io::Error {
+    fn from(_: LoopClosed<F>) -> io::Error {
+        io::Error::other(LoopClosed(()))
+    }
+}
 
 /// Why a loop could not be run, stepped or closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +72,12 @@ impl fmt::Display for LoopError {
 
 impl Error for LoopError {}
 
+impl From<LoopError> for io::Error {
+    fn from(error: LoopError) -> io::Error {
+        io::Error::other(error)
+    }
+}
+
 /// Who is waiting when nothing can happen any more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -100,6 +114,12 @@ impl fmt::Display for NoRunningLoop {
 }
 
 impl Error for NoRunningLoop {}
+
+impl From<NoRunningLoop> for io::Error {
+    fn from(error: NoRunningLoop) -> io::Error {
+        io::Error::other(error)
+    }
+}
 
 /// This thread has no current loop.
 ///

@@ -163,6 +163,12 @@ impl<W> fmt::Display for SubmitError<W> {
     }
 }
 
+impl<W> From<SubmitError<W>> for io::Error {
+    fn from(error: SubmitError<W>) -> io::Error {
+        io::Error::other(error.map(drop))
+    }
+}
+
 impl<W> Error for SubmitError<W> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {

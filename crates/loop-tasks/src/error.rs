@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use loop_core::{LoopError, panic_message};
@@ -11,7 +12,8 @@ use crate::cancel::Cancelled;
 
 /// Why a future has no value.
 ///
-/// A coroutine's own error is its output; this is what can happen to any task.
+/// A coroutine's own error is its output; this is what can happen to any task. With `?` it becomes an [`io::Error`]
+/// too, with this inside.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum TaskError {
@@ -60,6 +62,12 @@ impl Error for TaskError {
             TaskError::Failed(error) => error.source(),
             _ => None,
         }
+    }
+}
+
+impl From<TaskError> for io::Error {
+    fn from(error: TaskError) -> io::Error {
+        io::Error::other(error)
     }
 }
 
@@ -197,5 +205,11 @@ impl Error for RunError {
             RunError::Stopped => None,
             RunError::Task(error) => error.source(),
         }
+    }
+}
+
+impl From<RunError> for io::Error {
+    fn from(error: RunError) -> io::Error {
+        io::Error::other(error)
     }
 }

@@ -46,7 +46,8 @@ use crate::wait_one::Signal;
 ///         Ok(())
 ///     }))?
 ///     .unwrap_err();
-/// assert_eq!(error.to_string(), "unhandled errors in a TaskGroup (1 sub-exception)");
+/// let text = "unhandled errors in a TaskGroup (1 sub-exception): \"no route to host\"";
+/// assert_eq!(error.to_string(), text);
 /// assert_eq!(*error.failures()[0].error().unwrap(), "no route to host");
 /// # event_loop.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -116,7 +117,8 @@ impl<E: fmt::Debug + 'static> TaskGroup<E> {
     /// Adds a task to the group.
     ///
     /// # Errors
-    /// [`GroupClosed`] with the future, if the group is cancelling its tasks or has ended.
+    /// [`GroupClosed`] with the future, if the group is cancelling its tasks or has ended: not in a body that awaits
+    /// nothing but what is cancelled with it.
     ///
     /// # asyncio
     /// `group.create_task(coro)`.

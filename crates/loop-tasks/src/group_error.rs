@@ -3,6 +3,7 @@
 use std::cell::{Ref, RefCell};
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::rc::Rc;
 
 use crate::error::Panicked;
@@ -10,6 +11,8 @@ use crate::future::LoopFuture;
 use crate::outcome::Outcome;
 
 /// The group takes no more tasks. The future is inside.
+///
+/// With `?` it becomes an [`io::Error`] too, without the future.
 pub struct GroupClosed<F>(pub F);
 
 impl<F> fmt::Debug for GroupClosed<F> {
@@ -26,10 +29,42 @@ impl<F> fmt::Display for GroupClosed<F> {
 
 impl<F> Error for GroupClosed<F> {}
 
+impl<F> From<GroupClosed<F>> for io::Error {
+    fn from(_: GroupClosed<F>) -> io::Error {
+        io::Error::other(GroupClosed(()))
+    }
+}
+
 /// What failed in a [`TaskGroup`](crate::TaskGroup).
+///
+/// It prints asyncio's words, and behind them what failed. The errors stay in their tasks, so it stays on its thread:
+/// [`into_failures`](GroupError::into_failures) gets them out, and `?` makes an [`io::Error`] of [`io::Error`]s, of the
+/// kind of the first.
 ///
 /// # asyncio
 /// `ExceptionGroup('unhandled errors in a TaskGroup', errors)`.
+///
+/// # Examples
+/// ```
+/// use std::io;
+/// use loop_core::EventLoop;
+/// use loop_tasks::{LoopExt, TaskGroup};
+/// async fn fetch_all() -> io::Result<()> {
+///     TaskGroup::scope(async |group| {
+///         group.create_task(async { Err::<(), _>(io::Error::from(io::ErrorKind::NotFound)) })?;
+///         Ok(())
+///     })
+///     .await?;
+///     Ok(())
+/// }
+/// let event_loop = EventLoop::new()?;
+/// let error = event_loop.run_until_complete(fetch_all())?.unwrap_err();
+/// assert_eq!(error.kind(), io::ErrorKind::NotFound);
+/// let text = "unhandled errors in a TaskGroup (1 sub-exception): entity not found";
+/// assert_eq!(error.to_string(), text);
+/// # event_loop.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct GroupError<E> {
@@ -68,20 +103,38 @@ impl<E> GroupError<E> {
     pub fn into_failures(self) -> Vec<GroupFailure<E>> {
         self.failures
     }
-}
 
-impl<E> fmt::Display for GroupError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// asyncio's words, then what failed, in the words of `print`.
+    fn text(&self, print: impl Fn(&E) -> String) -> String {
         let n = self.failures.len();
         if n == 0 {
-            return f.write_str("TaskGroup was cancelled before its body had ended");
+            return String::from("TaskGroup was cancelled before its body had ended");
         }
         let s = if n == 1 { "" } else { "s" };
-        write!(f, "unhandled errors in a TaskGroup ({n} sub-exception{s})")
+        let failures = self.failures.iter().map(|failure| failure.text(&print));
+        let failures = failures.collect::<Vec<_>>().join("; ");
+        format!("unhandled errors in a TaskGroup ({n} sub-exception{s}): {failures}")
+    }
+}
+
+impl<E: fmt::Debug> fmt::Display for GroupError<E> {
+    /// The errors as their `Debug` prints them, since not every error can do more.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text(|error| format!("{error:?}")))
     }
 }
 
 impl<E: fmt::Debug> Error for GroupError<E> {}
+
+impl From<GroupError<io::Error>> for io::Error {
+    fn from(error: GroupError<io::Error>) -> io::Error {
+        let mut errors = error.failures.iter().filter_map(GroupFailure::error);
+        let kind = errors
+            .next()
+            .map_or(io::ErrorKind::Other, |first| first.kind());
+        io::Error::new(kind, error.text(io::Error::to_string))
+    }
+}
 
 /// One failure in a [`GroupError`]: the error of a task or of the body, or a panic.
 ///
@@ -178,6 +231,20 @@ impl<E> GroupFailure<E> {
             Failure::Child(child) => child.take(),
             Failure::Panicked(_) => None,
         }
+    }
+
+    fn text(&self, print: impl Fn(&E) -> String) -> String {
+        match (self.panicked(), self.error()) {
+            (Some(panicked), _) => panicked.to_string(),
+            (None, Some(error)) => print(&error),
+            (None, None) => String::from("(moved out)"),
+        }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for GroupFailure<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text(E::to_string))
     }
 }
 

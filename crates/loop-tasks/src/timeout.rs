@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
+use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,8 @@ use crate::own_request::OwnRequest;
 use crate::timeout_run::TimeoutRun;
 
 /// The time was over.
+///
+/// With `?` it becomes an [`io::Error`] too, [`TimedOut`](io::ErrorKind::TimedOut), with this inside.
 ///
 /// # asyncio
 /// `TimeoutError`.
@@ -61,6 +64,12 @@ impl fmt::Display for Elapsed {
 }
 
 impl std::error::Error for Elapsed {}
+
+impl From<Elapsed> for io::Error {
+    fn from(elapsed: Elapsed) -> io::Error {
+        io::Error::new(io::ErrorKind::TimedOut, elapsed)
+    }
+}
 
 /// The timeout is not active: it has not begun, or it is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

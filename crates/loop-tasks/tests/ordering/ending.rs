@@ -203,7 +203,7 @@ fn a_group_aborts_oldest_first() {
             "a",
             "b",
             "c",
-            "unhandled errors in a TaskGroup (1 sub-exception)"
+            "unhandled errors in a TaskGroup (1 sub-exception): \"failed\""
         ]
     );
 }
