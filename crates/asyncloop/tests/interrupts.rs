@@ -78,7 +78,7 @@ fn interrupted_waits_lose_nothing() {
     let striking = Kill(striking);
     let main = timeout(Duration::from_secs(120), async move {
         let server = start_server(echo, "127.0.0.1", 0).await.unwrap();
-        let port = server.sockets()[0].ip().unwrap().port();
+        let port = server.sockets()[0].port().unwrap();
         // Until it was a storm: signals that come together are one.
         let sleeping = create_task(async move {
             while struck.load(Ordering::Relaxed) < 200 {

@@ -1,7 +1,7 @@
 //! How the ends of a connection are named.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// The name of an end of a connection.
@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 /// use loop_net::Address;
 /// let address = Address::from("127.0.0.1:80".parse::<std::net::SocketAddr>()?);
 /// assert_eq!(address.to_string(), "127.0.0.1:80");
-/// assert_eq!(address.ip().unwrap().port(), 80);
+/// assert_eq!(address.ip(), Some([127, 0, 0, 1].into()));
+/// assert_eq!(address.port(), Some(80));
+/// assert_eq!(address.path(), None);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -26,16 +28,36 @@ pub enum Address {
 }
 
 impl Address {
-    /// The IP address and the port, if it is one.
+    /// The IP address and the port, if it has them.
     ///
     /// # Examples
-    /// See [`Address`].
+    /// ```
+    /// assert_eq!(loop_net::Address::Unnamed.socket_addr(), None);
+    /// ```
     #[must_use]
-    pub fn ip(&self) -> Option<SocketAddr> {
+    pub fn socket_addr(&self) -> Option<SocketAddr> {
         match self {
             Address::Ip(address) => Some(*address),
             _ => None,
         }
+    }
+
+    /// The IP address, if it has one.
+    ///
+    /// # Examples
+    /// See [`Address`].
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.socket_addr().map(|address| address.ip())
+    }
+
+    /// The port, if it has one.
+    ///
+    /// # Examples
+    /// See [`Address`].
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        self.socket_addr().map(|address| address.port())
     }
 
     /// The path, if it has one.

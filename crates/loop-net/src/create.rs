@@ -52,7 +52,7 @@ use crate::{
 /// let event_loop = EventLoop::new()?;
 /// event_loop.run_until_complete(async {
 ///     let server = create_server(Echo::default, "127.0.0.1", 0).await?;
-///     let port = server.sockets()[0].ip().unwrap().port();
+///     let port = server.sockets()[0].port().unwrap();
 ///     let (transport, collect) = create_connection(Collect::default, "127.0.0.1", port).await?;
 ///     transport.write(b"ping");
 ///     while collect.0.borrow().len() < 4 {

@@ -44,7 +44,7 @@ use crate::{
 ///         0,
 ///     )
 ///     .await?;
-///     let port = server.sockets()[0].ip().unwrap().port();
+///     let port = server.sockets()[0].port().unwrap();
 ///     let (mut reader, writer) = open_connection("127.0.0.1", port).limit(1024).await?;
 ///     writer.write(b"ping\n");
 ///     assert_eq!(reader.read_all().await?, b"ping\n");

@@ -254,7 +254,7 @@ impl Server {
     ///         0,
     ///     )
     ///     .await?;
-    ///     let port = server.sockets()[0].ip().unwrap().port();
+    ///     let port = server.sockets()[0].port().unwrap();
     ///     let (mut reader, _writer) = open_connection("127.0.0.1", port).await?;
     ///     assert_eq!(reader.readline().await?, b"hello\n");
     ///     server.close();

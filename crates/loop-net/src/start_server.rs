@@ -52,7 +52,7 @@ use crate::{
 ///         0,
 ///     )
 ///     .await?;
-///     let port = server.sockets()[0].ip().unwrap().port();
+///     let port = server.sockets()[0].port().unwrap();
 ///     let (mut reader, writer) = open_connection("127.0.0.1", port).await?;
 ///     writer.write(b"one\ntwo\n");
 ///     writer.write_eof();

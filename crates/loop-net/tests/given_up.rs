@@ -87,7 +87,7 @@ fn a_connection_that_nobody_has_got_is_closed() {
         )
         .await
         .unwrap();
-        let port = server.sockets()[0].ip().expect("it has one").port();
+        let port = server.sockets()[0].port().expect("it has one");
         is_closed(async move |fickle| create_connection(|| fickle, "127.0.0.1", port).await).await;
         server.close();
         server.wait_closed().await;
@@ -128,7 +128,7 @@ fn a_protocol_whose_connection_is_lost_before_it_begins_hears_both() {
         let ours = Rc::clone(&calls);
         let factory = move || Witness(Rc::clone(&ours));
         let server = create_server(factory, "127.0.0.1", 0).await.unwrap();
-        let port = server.sockets()[0].ip().expect("it has one").port();
+        let port = server.sockets()[0].port().expect("it has one");
         let aborting = create_task({
             let server = server.clone();
             async move {

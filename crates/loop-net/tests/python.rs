@@ -100,7 +100,7 @@ fn python_asks_us() {
         )
         .await
         .unwrap();
-        let port = server.sockets()[0].ip().unwrap().port().to_string();
+        let port = server.sockets()[0].port().unwrap().to_string();
         let output = to_thread(move || {
             let child = python(CLIENT, &[&port])?;
             Some(child.wait_with_output().unwrap())

@@ -64,7 +64,7 @@ fn every_byte_comes_back_decrypted() {
             .tls(server_config())
             .await
             .unwrap();
-        let port = server.sockets()[0].ip().unwrap().port();
+        let port = server.sockets()[0].port().unwrap();
         let clients: Vec<_> = (0..8usize)
             .map(|number| {
                 create_task(async move {
@@ -119,7 +119,7 @@ fn a_certificate_for_somebody_else_is_refused() {
             .tls(server_config())
             .await
             .unwrap();
-        let port = server.sockets()[0].ip().unwrap().port();
+        let port = server.sockets()[0].port().unwrap();
         let open = open_connection("127.0.0.1", port).tls(client_config());
         let error = open
             .clone()
@@ -213,7 +213,7 @@ fn a_connection_goes_over_to_tls() {
         )
         .await
         .unwrap();
-        let port = server.sockets()[0].ip().unwrap().port();
+        let port = server.sockets()[0].port().unwrap();
         let (mut reader, writer) = open_connection("127.0.0.1", port).await.unwrap();
         assert_eq!(writer.get_extra_info().tls, None);
         writer.write(b"STARTTLS\n");
@@ -452,7 +452,7 @@ fn a_file_is_sent_under_tls() {
             .tls(server_config())
             .await
             .unwrap();
-        let port = server.sockets()[0].ip().unwrap().port();
+        let port = server.sockets()[0].port().unwrap();
         let (mut reader, writer) = open_connection("127.0.0.1", port)
             .tls(client_config())
             .server_hostname("localhost")

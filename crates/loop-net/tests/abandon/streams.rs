@@ -102,7 +102,7 @@ fn servers() {
             0,
         );
         let server = server.await.unwrap();
-        let port = server.sockets()[0].ip().unwrap().port();
+        let port = server.sockets()[0].port().unwrap();
         let (mut reader, writer) = open_connection("127.0.0.1", port).await.unwrap();
         writer.write(b"ping\n");
         assert_eq!(reader.readline().await.unwrap(), b"ping\n");

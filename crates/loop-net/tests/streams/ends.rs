@@ -142,7 +142,7 @@ fn descriptors_do_not_leak() {
         )
         .await
         .unwrap();
-        let port = server.sockets()[0].ip().unwrap().port();
+        let port = server.sockets()[0].port().unwrap();
         let converse = async move |number: usize| {
             let (mut reader, writer) = open_connection("127.0.0.1", port).await.unwrap();
             writer.write(number.to_string().as_bytes());

@@ -39,7 +39,7 @@ fn clients_that_fail_are_reported_and_closed() {
         )
         .await
         .unwrap();
-        let port = server.sockets()[0].ip().unwrap().port();
+        let port = server.sockets()[0].port().unwrap();
         for _ in 0..3 {
             let (mut reader, _writer) = open_connection("127.0.0.1", port).await.unwrap();
             assert_eq!(reader.read_all().await.unwrap(), b"");
@@ -75,7 +75,7 @@ fn a_server_ends_when_its_last_client_does() {
         )
         .await
         .unwrap();
-        let port = server.sockets()[0].ip().unwrap().port();
+        let port = server.sockets()[0].port().unwrap();
         let (mut reader, writer) = open_connection("127.0.0.1", port).await.unwrap();
         // Until it is accepted, it is nobody's client.
         while !format!("{server:?}").contains("clients=1") {
@@ -130,7 +130,7 @@ fn aborted_clients_are_gone_at_once() {
         )
         .await
         .unwrap();
-        let port = server.sockets()[0].ip().unwrap().port();
+        let port = server.sockets()[0].port().unwrap();
         let (mut reader, _writer) = open_connection("127.0.0.1", port).await.unwrap();
         reader.readexactly(10).await.unwrap();
         server.close();
