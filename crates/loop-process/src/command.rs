@@ -2,10 +2,12 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::future::{IntoFuture, Ready, ready};
+use std::future::IntoFuture;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::pin::Pin;
 use std::process::{Command, Stdio};
 
 use loop_core::get_running_loop;
@@ -22,7 +24,8 @@ use crate::{Process, ProcessHandle};
 ///
 /// # Errors
 /// What the system says, with the program's name before it, and the folder's if it cannot run there: above all
-/// [`NotFound`](io::ErrorKind::NotFound). That no loop is running. A child that was started and cannot be watched is killed.
+/// [`NotFound`](io::ErrorKind::NotFound). That no loop is running. That the name of an environment variable contains `=`. A
+/// child that was started and cannot be watched is killed.
 ///
 /// # asyncio
 /// `asyncio.create_subprocess_exec(program, *args, stdin=None, stdout=None, stderr=None, limit=...)`.
@@ -275,9 +278,22 @@ impl CreateSubprocess {
         io::Error::new(error.kind(), text)
     }
 
+    /// Refuses what the standard library does not: of the variable `A=B` it would make one named `A`.
+    fn check_names(&self) -> io::Result<()> {
+        let mut names = self.command.get_envs().map(|(name, _)| name);
+        match names.find(|name| name.as_bytes().contains(&b'=')) {
+            Some(name) => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("illegal environment variable name: {name:?} contains '='"),
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// Spawns it, once.
     pub(crate) fn spawn(&mut self) -> io::Result<Spawned> {
-        let owner = get_running_loop().map_err(io::Error::other)?.loop_ref();
+        let owner = get_running_loop()?.loop_ref();
+        self.check_names()?;
         let merged = if self.merged {
             let (reader, writer) = io::pipe()?;
             self.command.stdout(writer.try_clone()?).stderr(writer);
@@ -309,11 +325,11 @@ impl CreateSubprocess {
 
 impl IntoFuture for CreateSubprocess {
     type Output = io::Result<Process>;
-    type IntoFuture = Ready<io::Result<Process>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output>>>;
 
+    /// The child starts with the first poll.
     fn into_future(mut self) -> Self::IntoFuture {
-        let spawned = self.spawn();
-        ready(spawned.and_then(|spawned| Process::new(spawned, &self.streams, self.kill_on_drop)))
+        Box::pin(async move { Process::new(self.spawn()?, &self.streams, self.kill_on_drop) })
     }
 }
 

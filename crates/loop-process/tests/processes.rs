@@ -3,10 +3,12 @@
 mod common;
 
 use std::cell::RefCell;
+use std::future::IntoFuture;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::rc::Rc;
+use std::task::Poll;
 
 use loop_core::get_running_loop;
 use loop_net::ReadError;
@@ -284,13 +286,38 @@ fn a_folder_that_is_not_there_is_named() {
 
 #[test]
 fn without_a_loop_nothing_is_started() {
-    let error = std::future::IntoFuture::into_future(create_subprocess_exec("true")).into_inner();
-    assert!(
-        error
-            .unwrap_err()
-            .to_string()
-            .contains("no running event loop")
-    );
+    let mut start = create_subprocess_exec("true").into_future();
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let Poll::Ready(Err(error)) = start.as_mut().poll(&mut context) else {
+        panic!("it needs a loop");
+    };
+    assert_eq!(error.to_string(), "no running event loop");
+}
+
+/// A future that is made and never polled has done nothing.
+#[test]
+fn nothing_is_started_before_the_first_poll() {
+    run(async {
+        let (reader, writer) = io::pipe().unwrap();
+        let line = "echo started";
+        let never = create_subprocess_shell(line).stdout(writer.try_clone().unwrap());
+        drop(never.into_future());
+        let polled = create_subprocess_shell("echo polled").stdout(writer);
+        polled.await.unwrap().wait().await.unwrap();
+        assert_eq!(io::read_to_string(reader).unwrap(), "polled\n");
+    });
+}
+
+/// What follows the `=` would become a part of the value.
+#[test]
+fn a_variable_whose_name_has_an_equals_sign_is_refused() {
+    run(async {
+        let child = create_subprocess_exec("env").env("A=B", "1");
+        let error = child.await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        let words = "illegal environment variable name: \"A=B\" contains '='";
+        assert_eq!(error.to_string(), words);
+    });
 }
 
 #[test]
