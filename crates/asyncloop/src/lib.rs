@@ -20,6 +20,24 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Where to look
+//! What most programs need is in the [`prelude`].
+//!
+//! - To run: [`run`], [`Runner`]; by hand [`new_event_loop`] and [`EventLoop`], with [`LoopExt::run_until_complete`].
+//! - Tasks: [`create_task`], [`TaskGroup`], [`gather()`], [`wait()`], [`as_completed`]; [`Task`], and [`TaskError`] for what awaiting
+//!   one can come to.
+//! - Time: [`sleep()`], [`timeout`], [`wait_for`], [`EventLoop::call_later`].
+//! - Cancellation: [`LoopFuture::cancel`], [`catch_cancel`], [`shield`].
+//! - Blocking work: [`to_thread`], [`LoopExecutorExt::run_in_executor`], [`ThreadPoolExecutor`], [`CpuPool`], `ProcessPoolExecutor`.
+//! - Other threads: [`LoopHandle`], [`run_coroutine_threadsafe`], [`wrap_future`], [`ThreadsafeRef`], [`LoopThread`].
+//! - Between tasks: [`Queue`], [`Lock`], [`Event`], [`Semaphore`], [`Condition`], [`Barrier`]; [`ContextVar`].
+//! - The world: `open_connection`, `start_server`, [`net`]; `create_subprocess_exec`; `SignalExt`.
+//! - Who blocks the loop: [`EventLoop::set_debug`], [`EventLoop::set_blocked_after`], [`Elapsed::loop_stall`], [`await_tree`].
+//!
+//! An error that a coroutine meets on its way (late, cancelled, refused) goes through `?` into an [`std::io::Error`], as into any
+//! boxed error.
+//!
+//! # The crates
 //! This crate is a facade: everything here is from one of the crates below, each of which can be used alone.
 //!
 //! | crate | what it is |
@@ -47,8 +65,8 @@ pub use loop_bridge::ConcurrentFuture;
 pub use loop_bridge::Promise;
 pub use loop_bridge::{
     BlockingGuard, ConcurrentError, IntoLoopFuture, JobPanicked, LoopThread, ThreadsafeHandle,
-    WouldDeadlock, call_soon_threadsafe, concurrent_future, run_coroutine_threadsafe,
-    run_future_threadsafe, wrap_future, wrap_future_on,
+    ThreadsafeRef, WouldDeadlock, call_soon_threadsafe, concurrent_future,
+    run_coroutine_threadsafe, run_future_threadsafe, wrap_future, wrap_future_on,
 };
 #[doc(alias("asyncio", "SelectorEventLoop"))]
 pub use loop_core::EventLoop;
@@ -71,12 +89,12 @@ pub use loop_executor::{
     ThreadPoolExecutor, to_thread,
 };
 /// Sockets, streams, servers.
-#[cfg(feature = "net")]
+#[cfg(all(unix, feature = "net"))]
 pub use loop_net as net;
-#[cfg(feature = "net")]
+#[cfg(all(unix, feature = "net"))]
 #[doc(alias("IncompleteReadError", "LimitOverrunError"))]
 pub use loop_net::ReadError;
-#[cfg(feature = "net")]
+#[cfg(all(unix, feature = "net"))]
 pub use loop_net::{
     BaseProtocol, BufferedProtocol, DatagramProtocol, DatagramTransport, LoopNetExt, Protocol,
     Server, StreamReader, StreamWriter, Transport, connect_read_pipe, connect_write_pipe,

@@ -9,10 +9,10 @@ pub use crate::{
     try_gather, wait, wait_for, wrap_future, yield_now,
 };
 #[cfg(all(unix, feature = "process"))]
-pub use crate::{ProcessPoolExecutor, process_fn, worker_main};
+pub use crate::{ProcessFn, ProcessPoolExecutor, process_fn, worker_main};
 
 #[cfg(all(unix, feature = "signal"))]
 pub use crate::{Signal, SignalExt};
 
-#[cfg(feature = "net")]
-pub use crate::{Server, StreamReader, StreamWriter, open_connection, start_server};
+#[cfg(all(unix, feature = "net"))]
+pub use crate::{LoopNetExt, Server, StreamReader, StreamWriter, open_connection, start_server};

@@ -99,9 +99,9 @@ where
 }
 
 /// Where the future comes from.
-trait Coroutine: Send + 'static {
+pub(crate) trait Coroutine: Send + 'static {
     type Future: Future<Output: Send + 'static> + 'static;
-    fn future(self) -> Self::Future;
+    fn future(self, event_loop: &EventLoop) -> Self::Future;
 }
 
 struct Made<F>(F);
@@ -112,7 +112,7 @@ where
     Fut: Future<Output: Send + 'static> + 'static,
 {
     type Future = Fut;
-    fn future(self) -> Fut {
+    fn future(self, _: &EventLoop) -> Fut {
         (self.0)()
     }
 }
@@ -121,14 +121,14 @@ struct Given<Fut>(Fut);
 
 impl<Fut: Future<Output: Send + 'static> + Send + 'static> Coroutine for Given<Fut> {
     type Future = Fut;
-    fn future(self) -> Fut {
+    fn future(self, _: &EventLoop) -> Fut {
         self.0
     }
 }
 
 type Output<C> = <<C as Coroutine>::Future as Future>::Output;
 
-fn submit<C: Coroutine>(
+pub(crate) fn submit<C: Coroutine>(
     handle: &LoopHandle,
     coroutine: C,
     place: &'static Location<'static>,
@@ -171,7 +171,7 @@ impl<C: Coroutine> Job for Start<C> {
             context.run(|| {
                 TaskBuilder::new()
                     .place(place)
-                    .spawn_on(event_loop, coroutine.future())
+                    .spawn_on(event_loop, coroutine.future(event_loop))
             })
         }));
         let task = match made {

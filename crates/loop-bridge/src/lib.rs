@@ -24,7 +24,8 @@
 //! *Into a loop* leads [`run_coroutine_threadsafe`]: from any thread, with a concurrent future of
 //! the result. [`LoopHandle::call_soon_threadsafe`](loop_core::LoopHandle::call_soon_threadsafe)
 //! sends a callback; the [`call_soon_threadsafe`] of this crate gives a handle to take it back
-//! with. [`LoopThread`] is a loop in a thread of its own.
+//! with. What stays on its loop, a queue or an event, other threads name by a [`ThreadsafeRef`].
+//! [`LoopThread`] is a loop in a thread of its own.
 //!
 //! *Out of a loop* leads [`wrap_future`]: it makes a future of this thread's loop out of a
 //! concurrent one, which is then awaited, gathered and cancelled like a task.
@@ -75,6 +76,7 @@ mod loop_thread;
 mod panicked;
 mod parcel;
 mod promise;
+mod reference;
 mod shared;
 mod state;
 mod sync;
@@ -92,6 +94,7 @@ pub use crate::handle::{ThreadsafeHandle, call_soon_threadsafe};
 pub use crate::loop_thread::LoopThread;
 pub use crate::panicked::JobPanicked;
 pub use crate::promise::{Promise, concurrent_future, guarded_future};
+pub use crate::reference::ThreadsafeRef;
 pub use crate::state::FutureState;
 pub use crate::wait::{
     AsCompleted, DoneAndNotDone, ReturnWhen, WaitError, as_completed, try_wait, wait,
