@@ -130,6 +130,7 @@ impl EventLoop {
 }
 
 /// What is watched on a loop that has closed.
+#[cfg_attr(not(unix), expect(dead_code, reason = "nothing is watched there"))]
 struct Orphan(
     #[cfg(unix)] std::rc::Rc<crate::watch::WatchState>,
     #[cfg(not(unix))] Box<dyn FnMut()>,

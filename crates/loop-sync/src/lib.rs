@@ -48,8 +48,8 @@
 //! ```
 //!
 //! # Not here
-//! Other threads: between loops, `loop-bridge`. Broadcast and rendezvous channels. Locks that hold a value: the value
-//! stands beside the lock.
+//! Other threads: they name a queue or an event by a `ThreadsafeRef` of `loop-bridge`. Broadcast and rendezvous channels.
+//! Locks that hold a value: the value stands beside the lock.
 
 #![forbid(unsafe_code)]
 

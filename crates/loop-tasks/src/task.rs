@@ -22,7 +22,8 @@ use crate::task_core::TaskCore;
 /// A coroutine that runs on a loop: `asyncio.Task`.
 ///
 /// A cheap reference, and a [`LoopFuture`] by `Deref`. Dropping it neither stops nor cancels the task. Awaiting one
-/// gives `Result<T, TaskError>`; see [`LoopFuture`] for awaiting by value and by reference.
+/// gives `Result<T, TaskError>`; see [`LoopFuture`] for awaiting by value and by reference. It is no future itself: what
+/// wants one, as `join_all` of `futures` does, takes `task.into_future()`.
 ///
 /// # Ordering
 /// A step of a task is a ready callback, and a task never has two in the queue. The first one is scheduled when the
