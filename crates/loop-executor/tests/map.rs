@@ -87,12 +87,15 @@ fn a_result_that_comes_too_late_is_not_worked_for() {
         let pool = ThreadPoolExecutor::new(1).unwrap();
         let (go, wait) = mpsc::channel::<()>();
         pool.submit(move || wait.recv()).unwrap();
-        let results = pool.map(0..3, |_| unreachable!("nobody waits any more"));
+        let begun = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&begun);
+        let results = pool.map(0..3, move |_| count.fetch_add(1, Ordering::SeqCst));
         let mut results = results.unwrap().timeout(Duration::from_millis(1));
-        let error: Result<(), _> = results.next().unwrap();
+        let error = results.next().unwrap();
         assert!(matches!(error, Err(ConcurrentError::TimedOut)));
         drop(go);
         pool.shutdown(true, false).unwrap();
+        assert_eq!(begun.load(Ordering::SeqCst), 0);
     });
 }
 

@@ -396,6 +396,40 @@ fn a_pool_that_does_not_end_in_time_names_its_jobs() {
     });
 }
 
+#[test]
+fn a_pool_that_does_not_end_in_time_is_shut_down_all_the_same() {
+    /// Takes its time when it is to wait, before it shuts down.
+    struct Slow(Mutex<mpsc::Receiver<()>>, mpsc::Sender<bool>);
+    impl Executor for Slow {
+        fn execute(&self, job: Job) -> Result<(), SubmitError<Job>> {
+            Err(SubmitError::Shutdown(job))
+        }
+        fn shutdown(&self, wait: bool, _: bool) -> Result<(), loop_bridge::WouldDeadlock> {
+            if wait {
+                let _ = self.0.lock().unwrap().recv();
+            }
+            let _ = self.1.send(wait);
+            Ok(())
+        }
+    }
+
+    watched(|| {
+        let event_loop = EventLoop::new().unwrap();
+        let (go, wait) = mpsc::channel::<()>();
+        let (tell, told) = mpsc::channel();
+        event_loop.set_default_executor(Slow(Mutex::new(wait), tell));
+        let shutdown = event_loop.shutdown_default_executor(Some(Duration::from_millis(1)));
+        event_loop
+            .run_until_complete(shutdown)
+            .unwrap()
+            .unwrap_err();
+        // The thread that was to wait may not even have begun to.
+        assert_eq!(told.try_recv(), Ok(false));
+        drop(go);
+        event_loop.close().unwrap();
+    });
+}
+
 /// It is a coroutine, and once its jobs were all of one place in this library.
 #[test]
 fn a_job_of_to_thread_is_of_the_place_that_called_it() {
@@ -508,18 +542,21 @@ fn to_thread_that_is_dropped_takes_its_job_back() {
         let first = event_loop
             .run_in_executor(None, move || wait.recv().is_err())
             .unwrap();
+        let (ran, runs) = mpsc::channel();
         event_loop
             .run_until_complete(async move {
-                let mut second = Box::pin(to_thread(|| unreachable!("nobody waits any more")));
+                let mut second = Box::pin(to_thread(move || ran.send(())));
                 let polled = poll_fn(|cx| Poll::Ready(second.as_mut().poll(cx))).await;
-                assert!(matches!(polled, Poll::<Result<(), _>>::Pending));
+                assert!(polled.is_pending());
                 drop(second);
+                yield_now().await; // the job hears of it as a done callback would
                 drop(go);
                 assert!(first.await.unwrap());
             })
             .unwrap();
         let shutdown = event_loop.shutdown_default_executor(None);
         event_loop.run_until_complete(shutdown).unwrap().unwrap();
+        assert!(runs.recv().is_err(), "it was dropped, and has not run");
         event_loop.close().unwrap();
     });
 }

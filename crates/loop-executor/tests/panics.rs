@@ -233,6 +233,23 @@ fn an_initializer_that_panics_in_the_second_thread_breaks_the_pool_too() {
 }
 
 #[test]
+fn an_initializer_whose_panic_explodes_breaks_the_pool_like_any_other() {
+    watched(|| {
+        let pool = ThreadPoolExecutor::builder()
+            .max_workers(1)
+            .initializer(|| panic_any(Bomb))
+            .build()
+            .unwrap();
+        let pending = pool.submit(|| 1).unwrap();
+        assert!(matches!(
+            pending.result(None),
+            Err(ConcurrentError::Failed(_))
+        ));
+        pool.shutdown(true, false).unwrap();
+    });
+}
+
+#[test]
 fn the_first_initializer_that_fails_is_the_one_that_is_told_of() {
     watched(|| {
         let (fail, failing) = mpsc::channel::<&str>();
@@ -288,6 +305,10 @@ fn the_threads_that_sleep_go_when_their_pool_breaks() {
         eventually("the one that works sleeps", || {
             format!("{pool:?}").contains("threads=2/2 idle=1 queued=0")
         });
+        // It is idle already while it looks for more, for a moment.
+        for _ in 0..1_000 {
+            thread::yield_now();
+        }
         drop(fail);
         eventually("nobody is left", || {
             format!("{pool:?}").contains("threads=0/2")
