@@ -200,8 +200,11 @@ impl<C: Coroutine> Job for Start<C> {
     }
 
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = type_name::<C::Future>();
-        write!(f, "start of {name} submitted at {}", self.place)
+        write!(f, "start of {}", type_name::<C::Future>())
+    }
+
+    fn place(&self) -> Option<&'static Location<'static>> {
+        Some(self.place)
     }
 }
 

@@ -1,9 +1,13 @@
 //! The consumers' side of a concurrent future.
 
+use std::any::type_name;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
+
+use loop_core::LoopRef;
 
 use crate::shared::Shared;
 use crate::waiter::Watch;
@@ -250,8 +254,20 @@ impl<T> ConcurrentFuture<T> {
     /// promise.set_result(5).unwrap();
     /// assert_eq!(receiver.try_recv(), Ok(5));
     /// ```
-    pub fn add_done_callback(&self, callback: impl FnOnce(&ConcurrentFuture<T>) + Send + 'static) {
-        self.shared.add_done_callback(Box::new(callback));
+    #[track_caller]
+    pub fn add_done_callback<F: FnOnce(&ConcurrentFuture<T>) + Send + 'static>(&self, callback: F) {
+        let place = Location::caller();
+        self.shared.add_done_callback(Box::new(move |future| {
+            let call = || callback(future);
+            // Where a loop runs it, that is who is blocked by it.
+            match LoopRef::running() {
+                Ok(owner) => {
+                    let what = format_args!("done callback of {future:?}: {}", type_name::<F>());
+                    owner.call_as(what, Some(place), call);
+                }
+                Err(_) => call(),
+            }
+        }));
     }
 
     pub(crate) fn watch(&self, watch: Watch<T>) -> Option<bool> {

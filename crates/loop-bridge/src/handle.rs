@@ -1,9 +1,11 @@
 //! Calls from another thread that can be taken back.
 
+use std::any::type_name;
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 
-use loop_core::{LoopClosed, LoopHandle};
+use loop_core::{EventLoop, Job, LoopClosed, LoopHandle};
 
 use crate::sync::Monitor;
 
@@ -33,6 +35,7 @@ use crate::sync::Monitor;
 /// event_loop.run_forever()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[track_caller]
 pub fn call_soon_threadsafe<F>(
     handle: &LoopHandle,
     callback: F,
@@ -41,13 +44,8 @@ where
     F: FnOnce() + Send + 'static,
 {
     let place = Arc::new(Place(Monitor::new(Call::Waiting(callback))));
-    let on_loop = Arc::clone(&place);
-    let posted = handle.call_soon_threadsafe(move || {
-        if let Call::Waiting(callback) = on_loop.replace_waiting(Call::Run) {
-            callback();
-        }
-    });
-    match posted {
+    let turn = Turn(Arc::clone(&place), Location::caller());
+    match handle.post(turn) {
         Ok(()) => Ok(ThreadsafeHandle { place }),
         Err(LoopClosed(_)) => match place.replace_waiting(Call::Run) {
             Call::Waiting(callback) => Err(LoopClosed(callback)),
@@ -117,6 +115,25 @@ enum Call<F> {
     Waiting(F),
     Run,
     Cancelled,
+}
+
+/// The call on the loop, and who asked for it.
+struct Turn<F>(Arc<Place<F>>, &'static Location<'static>);
+
+impl<F: FnOnce() + Send + 'static> Job for Turn<F> {
+    fn run(self, _: &EventLoop) {
+        if let Call::Waiting(callback) = self.0.replace_waiting(Call::Run) {
+            callback();
+        }
+    }
+
+    fn name() -> &'static str {
+        type_name::<F>()
+    }
+
+    fn place(&self) -> Option<&'static Location<'static>> {
+        Some(self.1)
+    }
 }
 
 /// Where the loop and the handle meet: one of them takes the closure.

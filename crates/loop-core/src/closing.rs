@@ -43,10 +43,7 @@ impl EventLoop {
         core.shared.mailbox.close(|message| self.deliver(message));
         let (remote, local) = core.ready.borrow_mut().take_all();
         for job in remote {
-            core.present.begin(&job);
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job.run(self))) {
-                self.panicked(panic);
-            }
+            self.run_last(job);
         }
         drop(running);
         core.phase.set(Phase::Closed);

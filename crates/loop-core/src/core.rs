@@ -80,7 +80,6 @@ impl Core {
             Clock::system(shared.epoch)
         };
         let now = clock.now();
-        shared.running.set_blocked_after(config.blocked_after);
         Rc::new(Core {
             index: shared.index,
             present: Present::new(Arc::clone(&shared.running)),

@@ -1,16 +1,17 @@
 //! The loop as its own thread sees it.
 
-use std::any::type_name;
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::clock::{Nanos, nanos};
 use crate::core::{Core, Phase};
 use crate::error::LoopClosed;
 use crate::handle::{Handle, TimerHandle};
-use crate::raw::{Call, Job, RawJob};
+use crate::raw::{Call, Placed, RawJob};
+use crate::ready::Place;
 use crate::remote::LoopHandle;
 use crate::runtime::LoopRef;
 use crate::unbound::LoopBuilder;
@@ -154,15 +155,16 @@ impl EventLoop {
         if core.is_closed() {
             return Err(LoopClosed(callback));
         }
-        let job = RawJob::new(Call(callback));
-        let mut ready = core.ready.borrow_mut();
-        let position = if core.debug.get() {
-            ready.push_from(job, Location::caller())
-        } else {
-            ready.push(job)
-        };
-        drop(ready);
-        Ok(Handle::new(Rc::clone(core), position))
+        if core.debug.get() {
+            return Ok(self.queue(placed(callback, Location::caller())));
+        }
+        Ok(self.queue(RawJob::new(Call(callback))))
+    }
+
+    #[inline(always)]
+    fn queue(&self, job: RawJob) -> Handle {
+        let position = self.0.ready.borrow_mut().push(job);
+        Handle::new(Rc::clone(&self.0), position)
     }
 
     /// Schedules a callback for `delay` from now.
@@ -239,7 +241,7 @@ impl EventLoop {
             return Err(LoopClosed(callback));
         }
         let job = if core.debug.get() {
-            RawJob::new(PlacedCall(callback, Location::caller()))
+            placed(callback, Location::caller())
         } else {
             RawJob::new(Call(callback))
         };
@@ -361,6 +363,7 @@ impl EventLoop {
     /// ```
     pub fn set_debug(&self, enabled: bool) {
         self.0.debug.set(enabled);
+        self.0.shared.debug.store(enabled, Ordering::Relaxed);
         if !enabled {
             self.0.shared.running.leave();
         }
@@ -397,22 +400,10 @@ impl EventLoop {
     }
 }
 
-/// A timer's closure and who made it: in debug mode.
-struct PlacedCall<F>(F, &'static Location<'static>);
-
-impl<F: FnOnce() + 'static> Job for PlacedCall<F> {
-    fn run(self, event_loop: &EventLoop) {
-        event_loop.core().present.is(Self::name, self.1);
-        (self.0)();
-    }
-
-    fn name() -> &'static str {
-        type_name::<F>()
-    }
-
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(type_name::<F>())
-    }
+/// What is scheduled in debug mode.
+#[cold]
+fn placed<F: FnOnce() + 'static>(callback: F, place: Place) -> RawJob {
+    RawJob::new(Placed(Call(callback), place))
 }
 
 impl Clone for EventLoop {

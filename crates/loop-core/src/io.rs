@@ -439,4 +439,8 @@ impl Job for Dispatch {
             Direction::Write => write!(f, "writer of fd {fd}: {name}"),
         }
     }
+
+    fn place(&self) -> Option<Place> {
+        Some(self.callback.place)
+    }
 }

@@ -337,12 +337,35 @@ impl EventLoop {
         let core = self.core();
         while *left > 0 {
             *left -= 1;
-            let job = core.ready.borrow_mut().pop_with_place();
-            if let Some((job, place)) = job {
-                core.present.begin_with_detail(&job, place);
-                job.run(self);
-                core.present.end(core);
+            let job = core.ready.borrow_mut().pop();
+            if let Some(job) = job {
+                self.run_watched(job);
             }
+        }
+    }
+
+    /// Runs a callback in debug mode. (After a panic, whoever catches that says that it has ended.)
+    fn run_watched(&self, job: RawJob) {
+        let core = self.core();
+        core.present.begin_with_detail(&job);
+        job.run(self);
+        core.present.end(core);
+    }
+
+    /// Runs a callback of a loop that is closing.
+    pub(crate) fn run_last(&self, job: RawJob) {
+        let core = self.core();
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            if core.debug.get() {
+                self.run_watched(job);
+            } else {
+                core.present.begin(&job);
+                job.run(self);
+            }
+        }));
+        if let Err(panic) = result {
+            self.panicked(panic);
+            core.present.end(core);
         }
     }
 
@@ -429,7 +452,7 @@ impl Job for Fire {
         }
     }
 
-    fn describe(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("timer")
+    fn name() -> &'static str {
+        "timer"
     }
 }

@@ -74,12 +74,15 @@ fn lock() -> MutexGuard<'static, Overseer> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::running::What;
 
     #[test]
     fn a_loop_is_listed_once() {
-        let running = Running::new(0);
-        running.set_blocked_after(Duration::MAX);
-        running.begin("nothing".to_owned(), None);
+        let running = Running::new(0, Duration::MAX);
+        running.begin(What {
+            description: "nothing".to_owned(),
+            place: None,
+        });
         oversee(&running);
         let listed = Arc::downgrade(&running);
         let times = lock().loops.iter().filter(|it| it.ptr_eq(&listed)).count();

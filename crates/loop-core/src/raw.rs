@@ -12,37 +12,45 @@ use std::any::type_name;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit, align_of, size_of};
+use std::panic::Location;
 use std::ptr;
 
 use crate::EventLoop;
+use crate::ready::Place;
 
 /// Something that the loop can run once.
 ///
 /// Every `FnOnce()` is passed as one; a layer above the loop (the tasks) implements this for the step of a
 /// task, which says more about itself than a closure can and is handed the loop instead of having to look for it.
 ///
+/// What a report says of it comes from here alone: in words by [`describe`](Job::describe), and by the
+/// [`place`](Job::place) in the program. A job that calls functions of the program's which it does not know before, or
+/// more than one, says so when it does: [`LoopRef::call_as`](crate::LoopRef::call_as).
+///
 /// # Examples
 /// See [`LoopRef::schedule`](crate::LoopRef::schedule).
-pub trait Job: 'static {
+pub trait Job: Sized + 'static {
     /// Runs it, on the loop's thread, in step 4 of an iteration.
     fn run(self, event_loop: &EventLoop);
 
     /// Names its kind, for reports of panics: all that is known of a job that has been consumed. By default, the
     /// name of the type.
     #[must_use]
-    fn name() -> &'static str
-    where
-        Self: Sized,
-    {
+    fn name() -> &'static str {
         type_name::<Self>()
     }
 
-    /// Says what it is, for reports in debug mode.
+    /// Says what it is, for reports in debug mode. By default, its [`name`](Job::name).
     ///
     /// # Errors
     /// Only what `f` itself returns.
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(type_name::<Self>())
+        f.write_str(Self::name())
+    }
+
+    /// The place in the program that handed it in, for reports in debug mode. By default, it is not known.
+    fn place(&self) -> Option<&'static Location<'static>> {
+        None
     }
 }
 
@@ -58,9 +66,27 @@ impl<F: FnOnce() + 'static> Job for Call<F> {
     fn name() -> &'static str {
         type_name::<F>()
     }
+}
+
+/// A job and where it was handed in: what scheduling makes of a closure in debug mode, and only then, since that is a
+/// word more.
+pub(crate) struct Placed<J>(pub(crate) J, pub(crate) Place);
+
+impl<J: Job> Job for Placed<J> {
+    fn run(self, event_loop: &EventLoop) {
+        self.0.run(event_loop);
+    }
+
+    fn name() -> &'static str {
+        J::name()
+    }
 
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(type_name::<F>())
+        self.0.describe(f)
+    }
+
+    fn place(&self) -> Option<Place> {
+        Some(self.1)
     }
 }
 
@@ -74,6 +100,7 @@ struct VTable {
     run: unsafe fn(Word, Word, &EventLoop),
     drop: unsafe fn(Word, Word),
     describe: unsafe fn(*const Words, &mut fmt::Formatter<'_>) -> fmt::Result,
+    place: unsafe fn(*const Words) -> Option<Place>,
     name: fn() -> &'static str,
 }
 
@@ -97,24 +124,28 @@ struct Boxed<J>(PhantomData<J>);
 
 impl<J: Job> Inline<J> {
     const VTABLE: VTable = VTable {
-        // SAFETY: (all three) the caller keeps RawJob's invariant: the words hold a live J, inline.
+        // SAFETY: (all four) the caller keeps RawJob's invariant: the words hold a live J, inline.
         run: |a, b, event_loop| unsafe { [a, b].as_ptr().cast::<J>().read() }.run(event_loop),
         // SAFETY: as above.
         drop: |a, b| drop(unsafe { [a, b].as_ptr().cast::<J>().read() }),
         // SAFETY: as above.
         describe: |words, f| unsafe { &*words.cast::<J>() }.describe(f),
+        // SAFETY: as above.
+        place: |words| unsafe { &*words.cast::<J>() }.place(),
         name: J::name,
     };
 }
 
 impl<J: Job> Boxed<J> {
     const VTABLE: VTable = VTable {
-        // SAFETY: (all three) the caller keeps RawJob's invariant: the first word is a live Box<J>.
+        // SAFETY: (all four) the caller keeps RawJob's invariant: the first word is a live Box<J>.
         run: |a, b, event_loop| unsafe { [a, b].as_ptr().cast::<Box<J>>().read() }.run(event_loop),
         // SAFETY: as above.
         drop: |a, b| drop(unsafe { [a, b].as_ptr().cast::<Box<J>>().read() }),
         // SAFETY: as above.
         describe: |words, f| unsafe { &**words.cast::<Box<J>>() }.describe(f),
+        // SAFETY: as above.
+        place: |words| unsafe { &**words.cast::<Box<J>>() }.place(),
         name: J::name,
     };
 }
@@ -160,6 +191,11 @@ impl RawJob {
     #[inline]
     pub(crate) fn name(&self) -> fn() -> &'static str {
         self.vtable.name
+    }
+
+    pub(crate) fn place(&self) -> Option<Place> {
+        // SAFETY: the value is live (invariant).
+        unsafe { (self.vtable.place)(ptr::from_ref(&self.words)) }
     }
 
     #[inline]

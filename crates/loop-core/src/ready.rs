@@ -19,10 +19,8 @@ pub(crate) struct ReadyQueue {
     jobs: VecDeque<RawJob>,
     /// The position of the job at the front.
     head: u64,
-    /// Where jobs were scheduled, by position; written in debug mode only.
-    places: VecDeque<(u64, Place)>,
     /// The positions that came from other threads: those run before the loop closes.
-    remote: VecDeque<Range<u64>>,
+    remote: Vec<Range<u64>>,
 }
 
 impl ReadyQueue {
@@ -44,18 +42,12 @@ impl ReadyQueue {
         position
     }
 
-    pub(crate) fn push_from(&mut self, job: RawJob, place: Place) -> u64 {
-        let position = self.push(job);
-        self.places.push_back((position, place));
-        position
-    }
-
     /// Adds what other threads sent.
     pub(crate) fn push_remote(&mut self, job: RawJob) {
         let position = self.push(job);
-        match self.remote.back_mut() {
+        match self.remote.last_mut() {
             Some(range) if range.end == position => range.end += 1,
-            _ => self.remote.push_back(position..position + 1),
+            _ => self.remote.push(position..position + 1),
         }
     }
 
@@ -84,23 +76,6 @@ impl ReadyQueue {
         }
     }
 
-    /// As [`pop`](ReadyQueue::pop), with the place that scheduled it if debug mode was on then.
-    pub(crate) fn pop_with_place(&mut self) -> Option<(RawJob, Option<Place>)> {
-        let position = self.head;
-        let job = self.pop()?;
-        while self.places.front().is_some_and(|&(at, _)| at < position) {
-            self.places.pop_front();
-        }
-        let place = match self.places.front() {
-            Some(&(at, place)) if at == position => {
-                self.places.pop_front();
-                Some(place)
-            }
-            _ => None,
-        };
-        Some((job, place))
-    }
-
     /// Takes the job at `position` out and leaves one that does nothing. `None` if it has been popped.
     ///
     /// The caller drops what comes back when it no longer borrows the queue: the drop may schedule.
@@ -122,7 +97,6 @@ impl ReadyQueue {
                 local.push(job)
             }
         }
-        self.places.clear();
         self.remote.clear();
         (remote, local)
     }
@@ -167,24 +141,5 @@ mod tests {
         let (remote, local) = queue.take_all();
         assert_eq!((remote.len(), local.len()), (1, 1));
         assert!(queue.remote.is_empty());
-    }
-
-    #[test]
-    fn places_go_with_what_ran_without_them() {
-        let mut queue = ReadyQueue::default();
-        let first = Location::caller();
-        let second = Location::caller();
-        for place in [first, second, first] {
-            queue.push_from(RawJob::nothing(), place);
-        }
-        queue.push(RawJob::nothing());
-        queue.pop();
-        let mut places = std::iter::from_fn(|| queue.pop_with_place().map(|(_, place)| place));
-        assert_eq!(places.next(), Some(Some(second)));
-        assert_eq!(places.next(), Some(Some(first)));
-        assert_eq!(places.next(), Some(None));
-        queue.push_from(RawJob::nothing(), first);
-        queue.take_all();
-        assert!(queue.places.is_empty());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::ThreadId;
@@ -11,7 +12,8 @@ use crate::EventLoop;
 use crate::clock::Clock;
 use crate::current::{get_running_loop, with_bound, with_running};
 use crate::error::LoopClosed;
-use crate::raw::{Call, Job, RawJob, SendJob};
+use crate::raw::{Call, Job, Placed, RawJob, SendJob};
+use crate::ready::Place;
 use crate::running::RunningCallback;
 use crate::shared::{Message, Shared, WakeHook};
 
@@ -54,12 +56,27 @@ impl LoopHandle {
     /// thread.join().unwrap();
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[inline]
+    #[track_caller]
     pub fn call_soon_threadsafe<F: FnOnce() + Send + 'static>(
         &self,
         callback: F,
     ) -> Result<(), LoopClosed<F>> {
+        if self.0.debug.load(Ordering::Relaxed) {
+            return self.post_placed(callback, Location::caller());
+        }
         self.post(Call(callback))
             .map_err(|LoopClosed(Call(callback))| LoopClosed(callback))
+    }
+
+    #[cold]
+    fn post_placed<F: FnOnce() + Send + 'static>(
+        &self,
+        callback: F,
+        place: Place,
+    ) -> Result<(), LoopClosed<F>> {
+        self.post(Placed(Call(callback), place))
+            .map_err(|LoopClosed(Placed(Call(callback), _))| LoopClosed(callback))
     }
 
     /// Does what [`call_soon_threadsafe`](Self::call_soon_threadsafe) does with a [`Job`], which is handed the loop

@@ -17,7 +17,7 @@ use crate::ready::Place;
 pub struct RunningCallback {
     /// The callback, as it describes itself: of a task, with its name.
     pub description: String,
-    /// The place in the program that scheduled it, if that is known.
+    /// The place in the program that handed it in, if that is known: the call of `call_soon`, of `create_task`.
     pub place: Option<&'static Location<'static>>,
     /// For how long it has been running.
     pub duration: Duration,
@@ -33,6 +33,16 @@ impl fmt::Display for RunningCallback {
     }
 }
 
+impl RunningCallback {
+    pub(crate) fn new(what: What, duration: Duration) -> RunningCallback {
+        RunningCallback {
+            description: what.description,
+            place: what.place,
+            duration,
+        }
+    }
+}
+
 /// What one loop runs: written by its thread in debug mode, read by others.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -44,10 +54,16 @@ pub(crate) struct Running {
     is_overseen: AtomicBool,
 }
 
+/// A callback, as reports name it.
+#[derive(Clone, Debug)]
+pub(crate) struct What {
+    pub(crate) description: String,
+    pub(crate) place: Option<Place>,
+}
+
 #[derive(Debug)]
 struct Present {
-    description: String,
-    place: Option<Place>,
+    what: What,
     start: Instant,
     /// How long it will have lasted when it is next reported.
     next_report: Duration,
@@ -55,47 +71,44 @@ struct Present {
 
 impl Present {
     fn to_running(&self) -> RunningCallback {
-        RunningCallback {
-            description: self.description.clone(),
-            place: self.place,
-            duration: system_now().saturating_duration_since(self.start),
-        }
+        let duration = system_now().saturating_duration_since(self.start);
+        RunningCallback::new(self.what.clone(), duration)
     }
 }
 
 impl Running {
-    pub(crate) fn new(loop_id: u64) -> Arc<Running> {
+    pub(crate) fn new(loop_id: u64, blocked_after: Duration) -> Arc<Running> {
         Arc::new(Running {
             loop_id,
             present: Mutex::new(None),
-            blocked_after: AtomicU64::new(0),
+            blocked_after: AtomicU64::new(nanos(blocked_after)),
             is_overseen: AtomicBool::new(false),
         })
     }
 
-    pub(crate) fn begin(self: &Arc<Self>, description: String, place: Option<Place>) {
+    pub(crate) fn begin(self: &Arc<Self>, what: What) {
         if !self.is_overseen.swap(true, Ordering::Relaxed) {
             overseer::oversee(self);
         }
         *self.lock() = Some(Present {
-            description,
-            place,
+            what,
             start: system_now(),
             next_report: self.blocked_after(),
         });
     }
 
-    /// What has begun turns out to be this.
-    pub(crate) fn becomes(&self, description: String) {
-        if let Some(present) = self.lock().as_mut() {
-            present.description = description;
-        }
+    /// What has begun turns out to be this. Says what it was taken for.
+    pub(crate) fn becomes(&self, what: What) -> Option<What> {
+        let mut present = self.lock();
+        let present = present.as_mut()?;
+        Some(std::mem::replace(&mut present.what, what))
     }
 
-    /// What has begun turns out to have been scheduled there.
-    pub(crate) fn is_from(&self, place: Place) {
+    /// What it has done so far does not count.
+    pub(crate) fn begins_anew(&self) {
         if let Some(present) = self.lock().as_mut() {
-            present.place = Some(place);
+            present.start = system_now();
+            present.next_report = self.blocked_after();
         }
     }
 

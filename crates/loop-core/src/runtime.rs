@@ -141,7 +141,7 @@ impl WeakLoop {
 }
 
 impl LoopRef {
-    #[cfg(unix)]
+    #[inline]
     pub(crate) fn core(&self) -> &Rc<Core> {
         &self.0
     }

@@ -1,7 +1,7 @@
 //! What a loop shares with other threads, and the table that finds it by number.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::{Thread, ThreadId};
 
@@ -13,6 +13,7 @@ use crate::mailbox::{Mailbox, Posted, Poster};
 use crate::raw::SendJob;
 use crate::running::Running;
 use crate::sys;
+use crate::unbound::Config;
 use crate::waker::WakeKey;
 
 /// What can be sent to a loop.
@@ -41,6 +42,8 @@ pub(crate) struct Shared {
     /// Virtual time, for other threads to read; 0 if the clock is the system's.
     pub(crate) virtual_now: AtomicU64,
     pub(crate) hook: OnceLock<WakeHook>,
+    /// Whether the loop is in debug mode, for those who hand it something.
+    pub(crate) debug: AtomicBool,
     /// What the loop runs, in debug mode.
     pub(crate) running: Arc<Running>,
 }
@@ -63,7 +66,7 @@ const MOST_LOOPS: usize = 1 << 16;
 
 impl Shared {
     /// Makes one and enters it into the table. `None` if 65,536 loops are there already.
-    pub(crate) fn register(virtual_clock: bool) -> Option<Arc<Shared>> {
+    pub(crate) fn register(config: &Config) -> Option<Arc<Shared>> {
         sys::count_forks();
         let mut loops = LOOPS.write().unwrap_or_else(PoisonError::into_inner);
         if loops.len() == MOST_LOOPS {
@@ -79,9 +82,10 @@ impl Shared {
             poll_waker: Mutex::new(None),
             external: AtomicUsize::new(0),
             epoch: Epoch::now(),
-            virtual_now: AtomicU64::new(if virtual_clock { EPOCH } else { 0 }),
+            virtual_now: AtomicU64::new(if config.virtual_clock { EPOCH } else { 0 }),
             hook: OnceLock::new(),
-            running: Running::new(id),
+            debug: AtomicBool::new(config.debug),
+            running: Running::new(id, config.blocked_after),
         });
         entry.insert(Arc::clone(&shared));
         Some(shared)

@@ -133,7 +133,7 @@ impl LoopBuilder {
     /// # Examples
     /// See [`UnboundLoop`].
     pub fn build_unbound(self) -> io::Result<UnboundLoop> {
-        let shared = Shared::register(self.0.virtual_clock).ok_or_else(|| {
+        let shared = Shared::register(&self.0).ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::QuotaExceeded,
                 "this process has 65,536 event loops: close some before making more",

@@ -123,6 +123,109 @@ fn a_job_describes_itself() {
     assert!(said[0].starts_with("WARN Executing <step 7 of a task> took"));
 }
 
+/// What other threads hand in has a place too; so has what runs only because the loop closes.
+#[test]
+fn a_slow_call_from_another_thread_is_reported_with_its_place() {
+    let log = Log::default();
+    let event_loop = watched_loop();
+    let handle = event_loop.handle();
+    let line = line!() + 2;
+    let post = move || {
+        handle.call_soon_threadsafe(be_slow).unwrap();
+    };
+    let place = format!("be_slow scheduled at {}:{line}:", file!());
+    for run in [|it: &EventLoop| it.run_once(None), EventLoop::close] {
+        std::thread::spawn(post.clone()).join().unwrap();
+        log.listen(|| run(&event_loop)).unwrap();
+        let said = log.take();
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].contains(&place), "{said:?} does not say {place}");
+    }
+}
+
+/// A job that calls something of the program's is not to blame for what that does, and the other way round.
+#[test]
+fn a_slow_call_inside_of_a_job_is_reported_in_its_own_name() {
+    struct Driver(bool);
+    impl Job for Driver {
+        fn run(self, event_loop: &EventLoop) {
+            let reference = event_loop.loop_ref();
+            reference.call_as("data_received of Echo", None, be_slow);
+            reference.call_as("eof_received of Echo", None, || ());
+            if self.0 {
+                be_slow();
+            }
+        }
+
+        fn describe(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("driver")
+        }
+    }
+    let log = Log::default();
+    let event_loop = watched_loop();
+    for is_slow in [false, true] {
+        event_loop.loop_ref().schedule(Driver(is_slow));
+        log.listen(|| event_loop.run_once(None)).unwrap();
+        let said = log.take();
+        assert!(said[0].starts_with("WARN Executing <data_received of Echo> took"));
+        // On a busy machine anything may be slow.
+        let told = said.iter().any(|text| text.contains("<driver> took"));
+        assert!(told || !is_slow, "{said:?}");
+    }
+}
+
+/// Many calls, none of them slow: it is the job that is.
+#[test]
+fn many_calls_inside_of_a_job_are_slow_together() {
+    struct Driver;
+    impl Job for Driver {
+        fn run(self, event_loop: &EventLoop) {
+            let end = event_loop.handle().time() + Duration::from_millis(25);
+            let reference = event_loop.loop_ref();
+            let clock = EventLoop::new().unwrap();
+            while clock.time() < end {
+                reference.call_as("a part", None, std::hint::spin_loop);
+            }
+        }
+
+        fn describe(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("driver")
+        }
+    }
+    let log = Log::default();
+    let event_loop = EventLoop::builder()
+        .debug(true)
+        .slow_callback_duration(Duration::from_millis(20))
+        .build()
+        .unwrap();
+    event_loop.loop_ref().schedule(Driver);
+    log.listen(|| event_loop.run_once(None)).unwrap();
+    let said = log.take();
+    let told = |name| said.iter().any(|text| text.contains(name));
+    // Of a part that was slow, since the machine is busy, it has been told what it took.
+    assert!(told("<driver> took") || told("<a part> took"), "{said:?}");
+    event_loop.close().unwrap();
+}
+
+#[test]
+fn a_call_inside_of_a_job_that_panics_is_the_one_that_is_named() {
+    struct Driver;
+    impl Job for Driver {
+        fn run(self, event_loop: &EventLoop) {
+            let place = Some(std::panic::Location::caller());
+            let reference = event_loop.loop_ref();
+            reference.call_as("data_received of Echo", place, || panic!("no luck"));
+        }
+    }
+    let log = Log::default();
+    let event_loop = watched_loop();
+    event_loop.loop_ref().schedule(Driver);
+    log.listen(|| event_loop.run_once(None)).unwrap();
+    let said = log.take();
+    let named = "no luck\ncallback: data_received of Echo\nmade at ";
+    assert!(said[0].contains(named), "{said:?}");
+}
+
 #[test]
 fn a_slow_callback_that_panics_is_reported_as_both() {
     let log = Log::default();

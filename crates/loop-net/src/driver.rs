@@ -4,7 +4,9 @@
 //! a future in a table of its loop; its waker schedules a callback that polls it. Like the callbacks there, it has the
 //! context variables of whoever made it, and so has what it calls and makes: a server's clients, a protocol.
 
+use std::any::type_name;
 use std::cell::RefCell;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -12,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 
-use loop_core::{EventLoop, LoopHandle, LoopRef, get_running_loop};
+use loop_core::{EventLoop, Job, LoopHandle, LoopRef};
 use loop_tasks::Context;
 use slab::Slab;
 
@@ -35,6 +37,8 @@ struct Slot {
 
 /// What a driver's wakers hold.
 struct Name {
+    /// What a report says of it: the type of its future.
+    what: &'static str,
     handle: LoopHandle,
     slot: usize,
     /// A callback is on its way.
@@ -76,13 +80,14 @@ impl Drivers {
 
 /// Has `future` polled by callbacks of the loop, from the next iteration on. It is dropped when the loop closes; on
 /// a closed loop, now.
-pub(crate) fn drive(owner: &LoopRef, future: impl Future<Output = ()> + 'static) -> DriverHandle {
+pub(crate) fn drive<F: Future<Output = ()> + 'static>(owner: &LoopRef, future: F) -> DriverHandle {
     let Some(drivers) = owner.extension::<Drivers>() else {
         return DriverHandle(None);
     };
     let mut slots = drivers.slots.borrow_mut();
     let entry = slots.vacant_entry();
     let name = Arc::new(Name {
+        what: type_name::<F>(),
         handle: owner.event_loop().handle(),
         slot: entry.key(),
         scheduled: AtomicBool::new(false),
@@ -108,27 +113,42 @@ impl Wake for Name {
         if self.scheduled.swap(true, Ordering::AcqRel) {
             return;
         }
-        let name = Arc::clone(self);
+        let poll = Poll(Arc::clone(self));
         // A loop that is closed has dropped its drivers, and refuses both.
         match self.handle.if_running_here() {
-            Some(event_loop) => drop(event_loop.call_soon(move || poll(&name))),
-            None => drop(self.handle.call_soon_threadsafe(move || poll(&name))),
+            Some(event_loop) => event_loop.loop_ref().schedule(poll),
+            None => drop(self.handle.post(poll)),
         }
     }
 }
 
-fn poll(name: &Arc<Name>) {
-    name.scheduled.store(false, Ordering::Release);
-    let Some(drivers) = get_running_loop().ok().and_then(|l| drivers(&l)) else {
-        return;
-    };
-    let driver = Drivers::get(&mut drivers.slots.borrow_mut(), name).and_then(|s| s.driver.take());
-    let mut polled = Polled {
-        drivers: &drivers,
-        name,
-        driver,
-    };
-    polled.poll(&Waker::from(Arc::clone(name)));
+/// The callback that polls a driver.
+struct Poll(Arc<Name>);
+
+impl Job for Poll {
+    fn run(self, event_loop: &EventLoop) {
+        let Poll(name) = self;
+        name.scheduled.store(false, Ordering::Release);
+        let Some(drivers) = drivers(event_loop) else {
+            return;
+        };
+        let driver =
+            Drivers::get(&mut drivers.slots.borrow_mut(), &name).and_then(|s| s.driver.take());
+        let mut polled = Polled {
+            drivers: &drivers,
+            name: &name,
+            driver,
+        };
+        polled.poll(&Waker::from(Arc::clone(&name)));
+    }
+
+    fn name() -> &'static str {
+        "background work"
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "background work: {}", self.0.what)
+    }
 }
 
 /// A driver that is being polled: it goes back to its place if it is pending, and is gone also if it panics.

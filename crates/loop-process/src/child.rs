@@ -1,6 +1,7 @@
 //! A child and its end: who is told, and what becomes of it if nobody can be.
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
@@ -122,6 +123,11 @@ impl Child {
     /// Has the loop call this soon. A closed one drops it.
     pub(crate) fn call_soon(&self, callback: impl FnOnce() + 'static) {
         let _ = self.owner.event_loop().call_soon(callback);
+    }
+
+    /// Calls something of the program's, which reports of the loop name so.
+    pub(crate) fn call_as(&self, what: impl fmt::Display, call: impl FnOnce()) {
+        self.owner.call_as(what, None, call);
     }
 
     pub(crate) async fn wait(&self) -> io::Result<ExitStatus> {

@@ -19,6 +19,11 @@ use crate::SubprocessTransport;
 /// # Examples
 /// See [`subprocess_exec`](crate::subprocess_exec).
 pub trait SubprocessProtocol: 'static {
+    /// What reports of the loop call it: by default, the name of its type.
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<Self>()
+    }
+
     /// There is a child. By default, that changes nothing.
     fn connection_made(&self, transport: SubprocessTransport) {
         let _ = transport;

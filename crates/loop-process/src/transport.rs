@@ -168,7 +168,9 @@ impl CreateSubprocess {
         spawned.held.kill_on_drop = false;
         let transport = SubprocessTransport(Rc::clone(&state));
         let ours = transport.clone();
-        state.call(move |protocol| protocol.connection_made(ours));
+        state.call("connection_made", move |protocol| {
+            protocol.connection_made(ours);
+        });
         let hearing = Hearing(state);
         let ended = handle.0.when_ended();
         ended.add_done_callback(move |_| hearing.0.exited());
@@ -282,42 +284,59 @@ impl State {
         Ok(())
     }
 
-    /// Calls the protocol, soon, in the order of what happens: a panic in it harms nothing here.
-    fn call(&self, what: impl FnOnce(&dyn SubprocessProtocol) + 'static) {
+    /// Calls a method of the protocol's, soon, in the order of what happens: a panic in it harms nothing here.
+    fn call(
+        self: &Rc<State>,
+        method: &'static str,
+        what: impl FnOnce(&dyn SubprocessProtocol) + 'static,
+    ) {
         if let Some(protocol) = self.protocol.borrow().clone() {
-            let call = self.context.clone().wrap(move || what(&*protocol));
-            self.handle.0.call_soon(call);
+            let state = Rc::clone(self);
+            let call = move || state.call_now(method, &*protocol, what);
+            self.handle.0.call_soon(self.context.clone().wrap(call));
         }
     }
 
-    /// Calls the protocol now.
-    fn tell(&self, what: impl FnOnce(&dyn SubprocessProtocol)) {
+    fn call_now(
+        &self,
+        method: &str,
+        protocol: &dyn SubprocessProtocol,
+        what: impl FnOnce(&dyn SubprocessProtocol),
+    ) {
+        let name = fmt::from_fn(|f| write!(f, "{method} of {}", protocol.type_name()));
+        self.handle.0.call_as(name, || what(protocol));
+    }
+
+    /// Calls a method of the protocol's now.
+    fn tell(&self, method: &str, what: impl FnOnce(&dyn SubprocessProtocol)) {
         let protocol = self.protocol.borrow().clone();
         if let Some(protocol) = protocol {
-            what(&*protocol);
+            self.call_now(method, &*protocol, what);
         }
     }
 
-    fn pipe_lost(&self, fd: u8, error: Option<&io::Error>) {
+    fn pipe_lost(self: &Rc<State>, fd: u8, error: Option<&io::Error>) {
         let error = error.map(|error| match error.raw_os_error() {
             Some(code) => io::Error::from_raw_os_error(code),
             None => io::Error::new(error.kind(), error.to_string()),
         });
-        self.call(move |protocol| protocol.pipe_connection_lost(fd, error.as_ref()));
+        self.call("pipe_connection_lost", move |protocol| {
+            protocol.pipe_connection_lost(fd, error.as_ref());
+        });
         self.open.set(self.open.get() - 1);
         self.try_finish();
     }
 
-    fn exited(&self) {
-        self.call(SubprocessProtocol::process_exited);
+    fn exited(self: &Rc<State>) {
+        self.call("process_exited", SubprocessProtocol::process_exited);
         self.exited.set(true);
         self.try_finish();
     }
 
     /// The end, when the child and all pipes have come to theirs.
-    fn try_finish(&self) {
+    fn try_finish(self: &Rc<State>) {
         if self.open.get() == 0 && self.exited.get() {
-            self.call(SubprocessProtocol::connection_lost);
+            self.call("connection_lost", SubprocessProtocol::connection_lost);
             self.forget();
         }
     }
@@ -352,11 +371,13 @@ impl BaseProtocol for PipeProtocol {
     }
 
     fn pause_writing(&self) {
-        self.hearing.0.tell(|protocol| protocol.pause_writing());
+        let state = &self.hearing.0;
+        state.tell("pause_writing", SubprocessProtocol::pause_writing);
     }
 
     fn resume_writing(&self) {
-        self.hearing.0.tell(|protocol| protocol.resume_writing());
+        let state = &self.hearing.0;
+        state.tell("resume_writing", SubprocessProtocol::resume_writing);
     }
 }
 
@@ -364,7 +385,9 @@ impl Protocol for PipeProtocol {
     fn data_received(&self, data: &[u8]) {
         let (fd, data) = (self.fd, data.to_vec());
         let state = &self.hearing.0;
-        state.call(move |protocol| protocol.pipe_data_received(fd, &data));
+        state.call("pipe_data_received", move |protocol| {
+            protocol.pipe_data_received(fd, &data);
+        });
     }
 }
 

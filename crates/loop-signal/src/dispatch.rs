@@ -142,7 +142,7 @@ fn deliver(index: usize) -> bool {
     };
     if let Some((handle, serial)) = claim {
         // Refused by a loop that has closed in the meantime, and is about to give the signal up.
-        let _ = handle.call_soon_threadsafe(move || handlers::call(serial));
+        let _ = handle.post(handlers::Call(serial));
     }
     true
 }

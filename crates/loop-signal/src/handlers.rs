@@ -1,11 +1,13 @@
 //! What a loop does about signals.
 
+use std::any::type_name;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::panic::Location;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use loop_core::{EventLoop, get_running_loop};
+use loop_core::{EventLoop, Job};
 
 use crate::dispatch;
 use crate::error::SignalError;
@@ -49,6 +51,7 @@ pub trait SignalExt {
     /// # event_loop.close()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[track_caller]
     fn add_signal_handler(
         &self,
         signal: Signal,
@@ -76,6 +79,7 @@ pub trait SignalExt {
 }
 
 impl SignalExt for EventLoop {
+    #[track_caller]
     fn add_signal_handler(
         &self,
         signal: Signal,
@@ -101,7 +105,15 @@ struct Handlers(RefCell<BTreeMap<Signal, Handler>>);
 struct Handler {
     signal: Signal,
     serial: u64,
-    callback: Rc<RefCell<dyn FnMut()>>,
+    callback: Rc<Callback<dyn FnMut()>>,
+}
+
+/// What is called, and what a report says of it.
+struct Callback<F: ?Sized> {
+    signal: Signal,
+    name: &'static str,
+    place: &'static Location<'static>,
+    call: RefCell<F>,
 }
 
 impl Drop for Handler {
@@ -111,11 +123,12 @@ impl Drop for Handler {
 }
 
 /// Adds a handler, and says what number it has.
-pub(crate) fn add(
+#[track_caller]
+pub(crate) fn add<F: FnMut() + 'static>(
     event_loop: &EventLoop,
     signal: Signal,
     action: Action,
-    callback: impl FnMut() + 'static,
+    callback: F,
 ) -> Result<u64, SignalError> {
     static SERIAL: AtomicU64 = AtomicU64::new(0);
 
@@ -127,7 +140,12 @@ pub(crate) fn add(
     };
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
     dispatch::claim(signal, &event_loop.handle(), serial, action)?;
-    let callback = Rc::new(RefCell::new(callback));
+    let callback = Rc::new(Callback {
+        signal,
+        name: type_name::<F>(),
+        place: Location::caller(),
+        call: RefCell::new(callback),
+    });
     let handler = Handler {
         signal,
         serial,
@@ -152,22 +170,30 @@ pub(crate) fn remove(event_loop: &EventLoop, signal: Signal, serial: u64) {
     drop(removed);
 }
 
-/// Calls the handler with this number, if the running loop still has it.
-pub(crate) fn call(serial: u64) {
-    let Ok(event_loop) = get_running_loop() else {
-        return;
-    };
-    let Some(handlers) = event_loop.loop_ref().extension::<Handlers>() else {
-        return;
-    };
-    let callback = {
-        let all = handlers.0.borrow();
-        let mut all = all.values();
-        all.find(|handler| handler.serial == serial)
-            .map(|handler| Rc::clone(&handler.callback))
-    };
-    if let Some(callback) = callback {
-        // Only the loop calls it, one call at a time.
-        (callback.borrow_mut())();
+/// A call of the handler with this number, if the loop still has it when it comes to that.
+pub(crate) struct Call(pub(crate) u64);
+
+impl Job for Call {
+    fn run(self, event_loop: &EventLoop) {
+        let reference = event_loop.loop_ref();
+        let Some(handlers) = reference.extension::<Handlers>() else {
+            return;
+        };
+        let callback = {
+            let all = handlers.0.borrow();
+            let mut all = all.values();
+            all.find(|handler| handler.serial == self.0)
+                .map(|handler| Rc::clone(&handler.callback))
+        };
+        if let Some(callback) = callback {
+            let what = format_args!("handler of {}: {}", callback.signal, callback.name);
+            // Only the loop calls it, one call at a time.
+            let call = &mut *callback.call.borrow_mut();
+            reference.call_as(what, Some(callback.place), call);
+        }
+    }
+
+    fn name() -> &'static str {
+        "handler of a signal"
     }
 }

@@ -49,6 +49,7 @@ impl Interrupt {
     ///
     /// # Examples
     /// See [`Interrupt`].
+    #[track_caller]
     pub fn watch(
         event_loop: &EventLoop,
         callback: impl FnOnce() + 'static,

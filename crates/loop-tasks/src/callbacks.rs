@@ -1,7 +1,9 @@
 //! What is to happen when a future is settled.
 
+use std::any::type_name;
 use std::cell::RefMut;
 use std::fmt;
+use std::panic::Location;
 use std::rc::Rc;
 use std::task::Waker;
 
@@ -41,6 +43,21 @@ pub(crate) enum Callback {
 }
 
 impl Callback {
+    /// A call of the program's function of type `F`, which in debug mode remembers whose it is and who added it.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn call<F>(future: &AnyFuture, call: impl FnOnce(&AnyFuture) + 'static) -> Callback {
+        if !future.header().owner.get_debug() {
+            return Callback::Call(Box::new(call));
+        }
+        let place = Location::caller();
+        Callback::Call(Box::new(move |future| {
+            let what = format_args!("done callback of {future:?}: {}", type_name::<F>());
+            let owner = &future.header().owner;
+            owner.call_as(what, Some(place), || call(future));
+        }))
+    }
+
     /// Whether it is a callback no more: its wait is over.
     #[inline]
     fn is_over(&self) -> bool {

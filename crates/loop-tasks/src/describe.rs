@@ -5,11 +5,11 @@ use std::fmt;
 use crate::cell::AnyFuture;
 use crate::state::State;
 
-/// Writes `<Task 'name' pending at src/main.rs:3:5 wait_for=<LoopFuture pending> cb=[1]>`, with `result` where the
-/// caller knows it.
+/// Writes `<Task 'name' pending at src/main.rs:3:5 wait_for=<LoopFuture pending> cb=[1]>`, without the
+/// place where the caller says that elsewhere.
 pub(crate) fn describe(
     future: &AnyFuture,
-    result: Option<&dyn fmt::Debug>,
+    with_place: bool,
     f: &mut fmt::Formatter<'_>,
 ) -> fmt::Result {
     let header = future.header();
@@ -29,12 +29,12 @@ pub(crate) fn describe(
     }
     if state.has(State::FAILED) {
         write!(f, " exception={}", future.failure().unwrap_or_default())?;
-    } else if let Some(result) = result {
-        write!(f, " result={result:?}")?;
     }
     if let Some(task) = future.as_task() {
         let core = task.core();
-        write!(f, " at {}", header.place)?;
+        if with_place {
+            write!(f, " at {}", header.place)?;
+        }
         if core.requests.get() > 0 && !state.has(State::SETTLED) {
             f.write_str(" cancelling")?;
         }
@@ -62,6 +62,6 @@ pub(crate) fn describe(
 
 impl fmt::Debug for AnyFuture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        describe(self, None, f)
+        describe(self, true, f)
     }
 }

@@ -337,13 +337,14 @@ impl<T: 'static> LoopFuture<T> {
     /// # event_loop.close()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn add_done_callback(
+    #[track_caller]
+    pub fn add_done_callback<F: FnOnce(&LoopFuture<T>) + 'static>(
         &self,
-        callback: impl FnOnce(&LoopFuture<T>) + 'static,
+        callback: F,
     ) -> CallbackToken {
-        self.listen(Callback::Call(Box::new(move |any| {
-            callback(&LoopFuture(any.typed()))
-        })))
+        self.listen(Callback::call::<F>(self.any(), move |any| {
+            callback(&LoopFuture(any.typed()));
+        }))
     }
 
     /// Removes a callback that has not been scheduled yet. `false`: it has, or was removed before.

@@ -147,8 +147,8 @@ impl Job for Wake {
         self.0.open();
     }
 
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("sleep")
+    fn name() -> &'static str {
+        "sleep"
     }
 }
 

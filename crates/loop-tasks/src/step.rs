@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::mem::ManuallyDrop;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::task::{Context, Poll};
 
 use loop_core::{EventLoop, ExceptionContext, Job, LoopRef};
@@ -11,6 +11,7 @@ use loop_core::{EventLoop, ExceptionContext, Job, LoopRef};
 use crate::cancel;
 use crate::cell::{AnyFuture, TaskRef};
 use crate::current::{self, Stand};
+use crate::describe::describe;
 use crate::error::{Panicked, TaskError};
 use crate::quiet::quietly;
 use crate::request;
@@ -50,7 +51,12 @@ impl Job for Step {
     }
 
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "step of {:?}", self.0)
+        f.write_str("step of ")?;
+        describe(&self.0, false, f)
+    }
+
+    fn place(&self) -> Option<&'static Location<'static>> {
+        Some(self.0.header().place)
     }
 }
 

@@ -197,10 +197,11 @@ impl<T: 'static> Task<T> {
     /// # event_loop.close()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn add_done_callback(&self, callback: impl FnOnce(&Task<T>) + 'static) -> CallbackToken {
-        self.listen(Callback::Call(Box::new(move |any| {
+    #[track_caller]
+    pub fn add_done_callback<F: FnOnce(&Task<T>) + 'static>(&self, callback: F) -> CallbackToken {
+        self.listen(Callback::call::<F>(self.any(), move |any| {
             callback(&Task(LoopFuture::from_typed(any.typed())));
-        })))
+        }))
     }
 }
 

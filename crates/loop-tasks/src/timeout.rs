@@ -403,8 +403,8 @@ impl Job for Ring {
         self.0.ring();
     }
 
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the deadline of a timeout")
+    fn name() -> &'static str {
+        "the deadline of a timeout"
     }
 }
 

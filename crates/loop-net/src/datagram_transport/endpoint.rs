@@ -118,7 +118,8 @@ impl Endpoint {
 
     fn tell(&self, method: &str, what: impl FnOnce(&dyn DatagramProtocol)) {
         if let Some(protocol) = self.protocol() {
-            tell_quietly(&self.owner, method, || what(&*protocol));
+            let call = || what(&*protocol);
+            tell_quietly(&self.owner, method, || protocol.type_name(), call);
         }
     }
 
@@ -227,7 +228,9 @@ impl Endpoint {
             receiver.wake();
         }
         if let Some(protocol) = protocol {
-            tell_soon(&self.owner, move || protocol.connection_lost(None));
+            let type_name = protocol.type_name();
+            let lost = move || protocol.connection_lost(None);
+            tell_soon(&self.owner, "connection_lost", type_name, lost);
         }
         drop((socket, queue));
     }

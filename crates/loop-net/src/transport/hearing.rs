@@ -11,7 +11,7 @@ use loop_core::Direction;
 use super::Transport;
 use crate::channel::{Channel, Watcher, copy};
 use crate::driver::drive;
-use crate::protocol::{AnyProtocol, tell_quietly, tell_soon};
+use crate::protocol::{AnyProtocol, tell, tell_quietly, tell_soon};
 use crate::{BaseProtocol, BufferedProtocol};
 
 /// Room that is made for a read; it grows while reads fill it.
@@ -45,7 +45,9 @@ impl Hearing {
     }
 
     async fn hear(&self, transport: Transport) {
-        self.tell(|protocol| protocol.connection_made(transport));
+        self.tell("connection_made", |protocol| {
+            protocol.connection_made(transport);
+        });
         if self.channel.only() == Some(Direction::Write) {
             poll_fn(|cx| self.channel.poll_deserted(cx)).await;
         } else {
@@ -77,9 +79,18 @@ impl Hearing {
         self.protocol.borrow().clone()
     }
 
-    fn tell(&self, what: impl FnOnce(&dyn BaseProtocol)) {
+    /// Calls a method of the protocol's.
+    fn tell(&self, method: &str, what: impl FnOnce(&dyn BaseProtocol)) {
         if let Some(protocol) = self.protocol() {
-            what(protocol.base());
+            let call = || what(protocol.base());
+            tell(self.channel.owner(), method, || protocol.type_name(), call);
+        }
+    }
+
+    fn tell_quietly(&self, method: &str, what: impl FnOnce(&dyn BaseProtocol)) {
+        if let Some(protocol) = self.protocol() {
+            let call = || what(protocol.base());
+            tell_quietly(self.channel.owner(), method, || protocol.type_name(), call);
         }
     }
 
@@ -98,7 +109,7 @@ impl Hearing {
                 Some(0) => {
                     let keeps_open = self
                         .protocol()
-                        .is_some_and(|protocol| protocol.eof_received());
+                        .is_some_and(|protocol| protocol.eof_received(self.channel.owner()));
                     if !keeps_open || self.channel.only().is_some() {
                         self.channel.close();
                     }
@@ -138,11 +149,15 @@ impl Hearing {
             }
             match self.protocol() {
                 None | Some(AnyProtocol::Base(_)) => {}
-                Some(AnyProtocol::Plain(protocol)) => protocol.data_received(&buffer),
+                Some(AnyProtocol::Plain(protocol)) => {
+                    let call = || protocol.data_received(&buffer);
+                    let owner = self.channel.owner();
+                    tell(owner, "data_received", || protocol.type_name(), call);
+                }
                 Some(AnyProtocol::Buffered(protocol)) => {
-                    let mut lent = protocol.get_buffer(read);
+                    let mut lent = self.get_buffer(&*protocol, read);
                     lent.extend_from_slice(&buffer);
-                    protocol.buffer_updated(lent, read);
+                    self.buffer_updated(&*protocol, lent, read);
                 }
             }
         }
@@ -157,7 +172,7 @@ impl Hearing {
                 return self.channel.poll_lost(cx).map(|()| Ok(0));
             }
             let buffer = lent.get_or_insert_with(|| {
-                let mut buffer = protocol.get_buffer(LARGEST);
+                let mut buffer = self.get_buffer(protocol, LARGEST);
                 if buffer.len() == buffer.capacity() {
                     buffer.reserve(SMALLEST); // there has to be some
                 }
@@ -167,30 +182,39 @@ impl Hearing {
         });
         let read = read.await.ok();
         if let Some(buffer) = lent {
-            protocol.buffer_updated(buffer, read.unwrap_or(0));
+            self.buffer_updated(protocol, buffer, read.unwrap_or(0));
         }
         read
+    }
+
+    fn get_buffer(&self, protocol: &dyn BufferedProtocol, size_hint: usize) -> Vec<u8> {
+        let call = || protocol.get_buffer(size_hint);
+        let owner = self.channel.owner();
+        tell(owner, "get_buffer", || protocol.type_name(), call)
+    }
+
+    fn buffer_updated(&self, protocol: &dyn BufferedProtocol, buffer: Vec<u8>, count: usize) {
+        let call = || protocol.buffer_updated(buffer, count);
+        let owner = self.channel.owner();
+        tell(owner, "buffer_updated", || protocol.type_name(), call);
     }
 }
 
 impl Watcher for Hearing {
     fn pause_writing(&self) {
-        tell_quietly(self.channel.owner(), "pause_writing", || {
-            self.tell(BaseProtocol::pause_writing);
-        });
+        self.tell_quietly("pause_writing", BaseProtocol::pause_writing);
     }
 
     fn resume_writing(&self) {
-        tell_quietly(self.channel.owner(), "resume_writing", || {
-            self.tell(BaseProtocol::resume_writing);
-        });
+        self.tell_quietly("resume_writing", BaseProtocol::resume_writing);
     }
 
     fn lost(&self, error: Option<&io::Error>) {
         if let Some(protocol) = self.protocol.take() {
             let error = error.map(copy);
+            let type_name = protocol.type_name();
             let lost = move || protocol.base().connection_lost(error.as_ref());
-            tell_soon(self.channel.owner(), lost);
+            tell_soon(self.channel.owner(), "connection_lost", type_name, lost);
         }
     }
 }

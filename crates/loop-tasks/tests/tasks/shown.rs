@@ -217,11 +217,14 @@ fn what_runs_is_a_step_of_a_task() {
         .run_until_complete(async move {
             let parser = TaskBuilder::new().name("parser").spawn(async move {
                 sleep(MS).await;
-                handle.running_callback().unwrap().description
+                handle.running_callback().unwrap()
             });
             let seen = parser.await.unwrap();
-            assert!(seen.starts_with("step of <Task 'parser' pending at "));
-            assert!(seen.contains(file!()), "{seen}");
+            assert_eq!(
+                seen.description,
+                "step of <Task 'parser' pending wait_for=<Gate> cb=[1]>"
+            );
+            assert_eq!(seen.place.unwrap().file(), file!(), "{seen}");
         })
         .unwrap();
     event_loop.close().unwrap();
