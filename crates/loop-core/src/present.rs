@@ -61,6 +61,7 @@ impl Present {
     }
 
     /// The job turned out to be a call of something with this name, handed in there.
+    #[cfg(unix)]
     #[inline]
     pub(crate) fn is(&self, name: fn() -> &'static str, place: Place) {
         self.name.set(name);
