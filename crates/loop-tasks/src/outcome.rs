@@ -14,14 +14,15 @@ use crate::quiet::quietly;
 /// What a future came to.
 pub(crate) enum Outcome<T> {
     Pending,
-    /// None where an owning await moved it out. An `Option` of its own, since that is taken word by word: see below.
-    Value(Option<T>),
-    Failed(TaskError),
+    Done(Result<T, TaskError>),
+    /// An owning await moved the value out.
+    Taken,
 }
 
 impl<T> Outcome<T> {
-    // In these two, a value is written and read as what it is: a processor that reads two words at once waits for each one
-    // that has just been written by itself.
+    // In these two, what is there is looked at first. Then nothing of it is dropped or moved that does not have to be, and
+    // a value is written and read as what it is: a processor that reads two words at once waits for each one that has just
+    // been written by itself.
 
     /// Gives a pending future its outcome.
     #[inline(always)]
@@ -32,8 +33,8 @@ impl<T> Outcome<T> {
             "a future is settled once"
         );
         *outcome = match result {
-            Ok(value) => Outcome::Value(Some(value)),
-            Err(error) => Outcome::Failed(error),
+            Ok(value) => Outcome::Done(Ok(value)),
+            Err(error) => Outcome::Done(Err(error)),
         };
     }
 
@@ -41,18 +42,19 @@ impl<T> Outcome<T> {
     #[inline(always)]
     pub(crate) fn take(this: &RefCell<Outcome<T>>) -> Result<T, TaskError> {
         let mut outcome = this.borrow_mut();
-        if let Outcome::Value(value) = &mut *outcome
-            && let Some(value) = value.take()
-        {
-            return Ok(value);
+        if !matches!(*outcome, Outcome::Done(Ok(_))) {
+            return Err(outcome.error());
         }
-        Err(outcome.error())
+        match std::mem::replace(&mut *outcome, Outcome::Taken) {
+            Outcome::Done(result) => result,
+            Outcome::Pending | Outcome::Taken => unreachable!("it is done"),
+        }
     }
 
     /// Shares the value of a settled future.
     pub(crate) fn share(&self, share: Share<T>) -> Result<T, TaskError> {
         match self {
-            Outcome::Value(Some(value)) => Ok(share(value)),
+            Outcome::Done(Ok(value)) => Ok(share(value)),
             _ => Err(self.error()),
         }
     }
@@ -61,8 +63,8 @@ impl<T> Outcome<T> {
     #[cold]
     fn error(&self) -> TaskError {
         match self {
-            Outcome::Failed(error) => error.clone(),
-            Outcome::Value(_) => TaskError::Taken,
+            Outcome::Done(Err(error)) => error.clone(),
+            Outcome::Done(Ok(_)) | Outcome::Taken => TaskError::Taken,
             Outcome::Pending => TaskError::Cancelled(Cancelled::new()),
         }
     }

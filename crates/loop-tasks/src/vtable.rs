@@ -166,7 +166,7 @@ unsafe fn was_cancelled<T>(header: NonNull<Header>) -> bool {
     let body = unsafe { body::<T>(header) };
     matches!(
         &*body.outcome.borrow(),
-        Outcome::Failed(TaskError::Cancelled(_))
+        Outcome::Done(Err(TaskError::Cancelled(_)))
     )
 }
 
@@ -176,7 +176,7 @@ unsafe fn fail<T>(header: NonNull<Header>, error: TaskError) {
     // SAFETY: the caller's promise.
     let old = unsafe { body::<T>(header) }
         .outcome
-        .replace(Outcome::Failed(error));
+        .replace(Outcome::Done(Err(error)));
     drop(old);
 }
 
@@ -186,9 +186,9 @@ unsafe fn failure<T>(header: NonNull<Header>) -> Option<String> {
     // SAFETY: the caller's promise.
     let body = unsafe { body::<T>(header) };
     match &*body.outcome.borrow() {
-        Outcome::Failed(error) => Some(error.to_string()),
-        Outcome::Value(Some(value)) => (body.errors.get()?().text)(value),
-        Outcome::Pending | Outcome::Value(None) => None,
+        Outcome::Done(Err(error)) => Some(error.to_string()),
+        Outcome::Done(Ok(value)) => (body.errors.get()?().text)(value),
+        Outcome::Pending | Outcome::Taken => None,
     }
 }
 
