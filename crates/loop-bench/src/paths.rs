@@ -1,6 +1,6 @@
 //! The hot paths of this library, each so many times over: what [`crate::count`] counts.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
+use asyncloop::net::{BaseProtocol, Protocol, Transport, streams_over};
 use asyncloop::prelude::*;
 use asyncloop::{EventLoop, Queue};
 
@@ -36,6 +37,8 @@ pub(crate) const ALL: &[Path] = &[
     ("gather", gather_all),
     ("wait-first", wait_for_the_first),
     ("tcp-echo", tcp_echo),
+    ("stream-echo", stream_echo),
+    ("transport-echo", transport_echo),
     ("http-page", http_page),
 ];
 
@@ -270,6 +273,46 @@ fn tcp_echo(count: usize) {
         while let Ok(n @ 1..) = stream.read(&mut buffer).await {
             stream.write_all(&buffer[..n]).await.expect("it is read");
         }
+    };
+    in_turns_with_a_server(count, &[7; 64], &[7; 64], echo);
+}
+
+fn stream_echo(count: usize) {
+    let echo = |stream: asyncloop::net::TcpStream| async move {
+        let (mut reader, writer) = streams_over(stream).expect("the loop runs");
+        while let Ok(request) = reader.readexactly(64).await {
+            writer.write(&request);
+            writer.drain().await.expect("it is read");
+        }
+    };
+    in_turns_with_a_server(count, &[7; 64], &[7; 64], echo);
+}
+
+/// A protocol that sends back what it hears.
+#[derive(Default)]
+struct Echo(RefCell<Option<Transport>>);
+
+impl BaseProtocol for Echo {
+    fn connection_made(&self, transport: Transport) {
+        self.0.replace(Some(transport));
+    }
+
+    fn connection_lost(&self, _: Option<&std::io::Error>) {
+        self.0.take();
+    }
+}
+
+impl Protocol for Echo {
+    fn data_received(&self, data: &[u8]) {
+        if let Some(transport) = &*self.0.borrow() {
+            transport.write(data);
+        }
+    }
+}
+
+fn transport_echo(count: usize) {
+    let echo = |stream: asyncloop::net::TcpStream| async move {
+        drop(Transport::new(stream, Rc::new(Echo::default())).expect("the loop runs"));
     };
     in_turns_with_a_server(count, &[7; 64], &[7; 64], echo);
 }
