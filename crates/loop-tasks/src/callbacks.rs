@@ -249,14 +249,17 @@ impl IntoIterator for Callbacks {
 /// Schedules every callback of a settled future, oldest first.
 #[inline]
 pub(crate) fn schedule_all(future: &AnyFuture) {
-    let mut callbacks = future.header().callbacks.borrow_mut();
+    let header = future.header();
+    if let List::None = header.callbacks.borrow().list {
+        return;
+    }
+    let mut callbacks = header.callbacks.borrow_mut();
     match &callbacks.list {
-        List::None => {}
         // Nearly always.
         List::One(Callback::Step(_)) => {
             if let Some(Callback::Step(task)) = callbacks.take_one() {
                 drop(callbacks);
-                step::schedule_owned(&future.header().owner, task);
+                step::schedule_owned(&header.owner, task);
             }
         }
         _ => schedule_others(future, callbacks),
@@ -264,13 +267,14 @@ pub(crate) fn schedule_all(future: &AnyFuture) {
 }
 
 fn schedule_others(future: &AnyFuture, mut callbacks: RefMut<'_, Callbacks>) {
-    if let List::One(one @ (Callback::Call(_) | Callback::Tell(..) | Callback::Waited(_))) =
-        &callbacks.list
-        && !one.is_over()
-    {
+    match &callbacks.list {
+        List::One(one) if one.is_over() => return callbacks.list = List::None,
         // It is called from where it is: so what is scheduled fits into the queue.
-        drop(callbacks);
-        return future.header().owner.schedule(First(future.clone()));
+        List::One(Callback::Call(_) | Callback::Tell(..) | Callback::Waited(_)) => {
+            drop(callbacks);
+            return future.header().owner.schedule(First(future.clone()));
+        }
+        _ => {}
     }
     let all = std::mem::take(&mut *callbacks).numbered();
     drop(callbacks);
