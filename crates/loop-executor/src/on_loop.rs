@@ -35,7 +35,8 @@ pub trait LoopExecutorExt {
     /// needed: a pool of threads `asyncio_0`, `asyncio_1`, ...
     ///
     /// The work is submitted here and now, whether the loop runs or not. Cancelling the future
-    /// cancels the work if it has not begun, or if the executor can stop it.
+    /// cancels the work if it has not begun, or if the executor can stop it; the work hears of it as
+    /// a done callback would, in the next iteration.
     ///
     /// Awaiting it is like awaiting a task: a panic is
     /// [`TaskError::Panicked`](loop_tasks::TaskError::Panicked), and what else kept the work from

@@ -144,13 +144,18 @@ fn an_item_that_is_refused_comes_back_and_those_before_it_are_cancelled() {
         let pool = Two(ThreadPoolExecutor::new(1).unwrap(), AtomicUsize::new(0));
         let (go, wait) = mpsc::channel::<()>();
         pool.0.submit(move || wait.recv()).unwrap();
+        let ran = Arc::new(AtomicUsize::new(0));
+        let runs = Arc::clone(&ran);
         let error = pool
-            .map(["a", "b", "c", "d"], |_| unreachable!("cancelled"))
+            .map(["a", "b", "c", "d"], move |_| {
+                runs.fetch_add(1, Ordering::SeqCst);
+            })
             .map(|results: loop_executor::Map<()>| drop(results))
             .unwrap_err();
         assert_eq!(error.into_inner(), "c");
         drop(go);
         pool.shutdown(true, false).unwrap();
+        assert_eq!(ran.load(Ordering::SeqCst), 0, "they are cancelled");
     });
 }
 

@@ -181,17 +181,20 @@ fn cancelling_takes_back_what_has_not_begun_and_nothing_else() {
             })
             .unwrap();
         let held = books.hold();
+        let (ran, runs) = mpsc::channel();
         let waiting = event_loop
             .run_in_executor(Some(&pool), move || {
                 drop(held);
-                unreachable!("it was cancelled")
+                ran.send(()).unwrap();
             })
             .unwrap();
         beginning.recv().unwrap();
         assert!(running.cancel() && waiting.cancel());
+        event_loop.run_once(Some(Duration::ZERO)).unwrap(); // the job hears of it as a done callback would
         drop(go);
         pool.shutdown(true, false).unwrap();
         assert!(*ended.lock().unwrap(), "a thread cannot be stopped");
+        assert!(runs.recv().is_err(), "it has not run");
         for wrapper in [running, waiting] {
             assert!(wrapper.cancelled());
         }
@@ -513,11 +516,12 @@ fn to_thread_that_is_cancelled_takes_its_job_back() {
             .run_in_executor(None, move || wait.recv().is_err())
             .unwrap();
         let held = books.hold();
+        let (ran, runs) = mpsc::channel();
         event_loop
             .run_until_complete(async move {
                 let task = create_task(to_thread(move || {
                     drop(held);
-                    unreachable!("cancelled")
+                    ran.send(())
                 }));
                 yield_now().await;
                 task.cancel();
@@ -528,6 +532,7 @@ fn to_thread_that_is_cancelled_takes_its_job_back() {
             .unwrap();
         let shutdown = event_loop.shutdown_default_executor(None);
         event_loop.run_until_complete(shutdown).unwrap().unwrap();
+        assert!(runs.recv().is_err(), "it has not run");
         books.assert_balanced();
         event_loop.close().unwrap();
     });
