@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use asyncloop::net::{create_connection, create_datagram_endpoint, create_server, start_server};
 use asyncloop::{
-    EventLoop, LoopExt, RunningCallback, Signal, SignalExt, concurrent_future, get_running_loop,
-    run_coroutine_threadsafe, subprocess_exec,
+    EventLoop, LoopExt, RunningCallback, Signal, SignalExt, ThreadsafeRef, concurrent_future,
+    get_running_loop, run_coroutine_threadsafe, subprocess_exec,
 };
 use log::Log;
 use rustix::process::{getpid, kill_process};
@@ -52,6 +52,10 @@ mod app {
     use super::block;
 
     pub(crate) fn work() {
+        block();
+    }
+
+    pub(crate) fn used(_: &()) {
         block();
     }
 
@@ -119,6 +123,15 @@ const ROWS: &[(&str, Begin)] = &[
             let handle = event_loop.handle();
             elsewhere(move || {
                 asyncloop::call_soon_threadsafe(&handle, app::work).unwrap();
+            });
+        },
+    ),
+    (
+        "a call from another thread with a value of the loop",
+        |event_loop| {
+            let there = ThreadsafeRef::new(event_loop, ());
+            elsewhere(move || {
+                there.call_soon_threadsafe(app::used).unwrap();
             });
         },
     ),

@@ -76,14 +76,12 @@ impl<T: 'static> ThreadsafeRef<T> {
     ///
     /// # Examples
     /// See [`ThreadsafeRef`].
+    #[track_caller]
     pub fn call_soon_threadsafe<F>(&self, f: F) -> Result<(), LoopClosed<F>>
     where
         F: FnOnce(&T) + Send + 'static,
     {
-        let with = With {
-            f,
-            reference: self.clone(),
-        };
+        let with = self.with(f);
         let posted = self.entry.handle.post(with);
         posted.map_err(|LoopClosed(with)| LoopClosed(with.f))
     }
@@ -125,12 +123,18 @@ impl<T: 'static> ThreadsafeRef<T> {
         F: FnOnce(T) -> Fut + Send + 'static,
         Fut: Future<Output: Send + 'static> + 'static,
     {
-        let with = With {
-            f: make,
-            reference: self.clone(),
-        };
+        let with = self.with(make);
         submit(&self.entry.handle, with, Location::caller())
             .map_err(|LoopClosed(with)| LoopClosed(with.f))
+    }
+
+    #[track_caller]
+    fn with<F>(&self, f: F) -> With<F, T> {
+        With {
+            f,
+            reference: self.clone(),
+            place: Location::caller(),
+        }
     }
 
     /// The value. Whoever asks holds a reference, and runs on a loop that is not closed: it is there.
@@ -199,6 +203,7 @@ impl Kept {
 struct With<F, T> {
     f: F,
     reference: ThreadsafeRef<T>,
+    place: &'static Location<'static>,
 }
 
 impl<F: FnOnce(&T) + Send + 'static, T: 'static> Job for With<F, T> {
@@ -209,6 +214,10 @@ impl<F: FnOnce(&T) + Send + 'static, T: 'static> Job for With<F, T> {
 
     fn name() -> &'static str {
         type_name::<F>()
+    }
+
+    fn place(&self) -> Option<&'static Location<'static>> {
+        Some(self.place)
     }
 }
 
