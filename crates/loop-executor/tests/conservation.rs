@@ -8,7 +8,7 @@ mod common;
 use std::sync::Arc;
 use std::thread;
 
-use common::{Books, Random, thread_names, watched};
+use common::{Books, Random, eventually, thread_names, watched};
 use loop_executor::{CpuPool, Executor, ExecutorExt, ThreadPoolExecutor};
 
 /// Four threads submit, cancel and drop; one of them shuts the pool down somewhere in between.
@@ -63,7 +63,7 @@ fn nothing_is_lost_and_nothing_is_left() {
                 round(seed, Arc::new(CpuPool::new(workers).unwrap()));
             }
         }
-        assert_eq!(thread_names(), before, "threads are left");
+        eventually("no thread is left", || thread_names() == before);
     });
     let _ = std::panic::take_hook();
 }
