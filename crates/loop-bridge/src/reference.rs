@@ -124,8 +124,8 @@ impl<T: 'static> ThreadsafeRef<T> {
         Fut: Future<Output: Send + 'static> + 'static,
     {
         let with = self.with(make);
-        submit(&self.entry.handle, with, Location::caller())
-            .map_err(|LoopClosed(with)| LoopClosed(with.f))
+        let place = with.place;
+        submit(&self.entry.handle, with, place).map_err(|LoopClosed(with)| LoopClosed(with.f))
     }
 
     #[track_caller]

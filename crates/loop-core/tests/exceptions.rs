@@ -15,6 +15,11 @@ use loop_core::{EventLoop, ExceptionContext, Job, Runtime, WakeKey, get_running_
 
 const MS: Duration = Duration::from_millis(1);
 
+fn debug_loop() -> EventLoop {
+    let builder = EventLoop::builder().virtual_clock();
+    builder.debug(true).build().unwrap()
+}
+
 #[test]
 fn a_panic_in_a_callback_is_reported_and_the_next_one_runs() {
     let event_loop = virtual_loop();
@@ -57,11 +62,7 @@ fn the_report_names_the_callback() {
 
 #[test]
 fn in_debug_mode_the_report_names_the_place_that_scheduled_it() {
-    let event_loop = EventLoop::builder()
-        .virtual_clock()
-        .debug(true)
-        .build()
-        .unwrap();
+    let event_loop = debug_loop();
     let places = Trace::new();
     let note = places.clone();
     event_loop.set_exception_handler(move |_, context| {
@@ -83,11 +84,7 @@ fn in_debug_mode_the_report_names_the_place_that_scheduled_it() {
 /// What is known of the place of one callback is not said of the next.
 #[test]
 fn outside_debug_mode_a_report_names_no_place_of_another_callback() {
-    let event_loop = EventLoop::builder()
-        .virtual_clock()
-        .debug(true)
-        .build()
-        .unwrap();
+    let event_loop = debug_loop();
     let places = Trace::new();
     let note = places.clone();
     event_loop.set_exception_handler(move |_, context| note.push(context.place.is_some()));

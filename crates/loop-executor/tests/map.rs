@@ -11,6 +11,14 @@ use common::watched;
 use loop_bridge::ConcurrentError;
 use loop_executor::{CpuPool, Executor, ExecutorExt, SubmitError, ThreadPoolExecutor};
 
+/// A pool of one thread, which is busy until the sender is dropped.
+fn busy_pool() -> (ThreadPoolExecutor, mpsc::Sender<()>) {
+    let pool = ThreadPoolExecutor::new(1).unwrap();
+    let (go, wait) = mpsc::channel();
+    pool.submit(move || wait.recv()).unwrap();
+    (pool, go)
+}
+
 #[test]
 fn results_come_in_the_order_of_the_items() {
     watched(|| {
@@ -84,9 +92,7 @@ fn a_timeout_ends_it_and_cancels_the_rest() {
 #[test]
 fn a_result_that_comes_too_late_is_not_worked_for() {
     watched(|| {
-        let pool = ThreadPoolExecutor::new(1).unwrap();
-        let (go, wait) = mpsc::channel::<()>();
-        pool.submit(move || wait.recv()).unwrap();
+        let (pool, go) = busy_pool();
         let begun = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&begun);
         let results = pool.map(0..3, move |_| count.fetch_add(1, Ordering::SeqCst));
@@ -111,9 +117,7 @@ fn a_timeout_too_far_to_be_represented_is_none() {
 #[test]
 fn dropping_the_results_cancels_what_has_not_begun() {
     watched(|| {
-        let pool = ThreadPoolExecutor::new(1).unwrap();
-        let (go, wait) = mpsc::channel::<()>();
-        pool.submit(move || wait.recv()).unwrap();
+        let (pool, go) = busy_pool();
         let begun = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&begun);
         drop(pool.map(0..10, move |_| count.fetch_add(1, Ordering::SeqCst)));
@@ -141,9 +145,8 @@ fn an_item_that_is_refused_comes_back_and_those_before_it_are_cancelled() {
     }
 
     watched(|| {
-        let pool = Two(ThreadPoolExecutor::new(1).unwrap(), AtomicUsize::new(0));
-        let (go, wait) = mpsc::channel::<()>();
-        pool.0.submit(move || wait.recv()).unwrap();
+        let (pool, go) = busy_pool();
+        let pool = Two(pool, AtomicUsize::new(0));
         let ran = Arc::new(AtomicUsize::new(0));
         let runs = Arc::clone(&ran);
         let error = pool

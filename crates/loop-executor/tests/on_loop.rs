@@ -4,10 +4,8 @@
 mod common;
 
 use std::cell::RefCell;
-use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::{Arc, Barrier, Mutex, mpsc};
-use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
@@ -15,9 +13,8 @@ use common::{Books, watched};
 use loop_core::{EventLoop, LoopRef};
 use loop_executor::{
     CpuPool, Executor, ExecutorExt, Job, LoopExecutorExt, SubmitError, ThreadPoolExecutor,
-    to_thread,
 };
-use loop_tasks::{ContextVar, LoopExt, RunError, TaskError, create_task, gather, sleep, yield_now};
+use loop_tasks::{LoopExt, RunError, TaskError, create_task, gather, sleep, yield_now};
 
 fn thread_name() -> String {
     thread::current().name().unwrap().to_owned()
@@ -433,33 +430,6 @@ fn a_pool_that_does_not_end_in_time_is_shut_down_all_the_same() {
     });
 }
 
-/// It is a coroutine, and once its jobs were all of one place in this library.
-#[test]
-fn a_job_of_to_thread_is_of_the_place_that_called_it() {
-    watched(|| {
-        let event_loop = EventLoop::new().unwrap();
-        let (go, wait) = mpsc::channel::<()>();
-        let (begun, beginning) = mpsc::channel::<()>();
-        let line = line!() + 1;
-        let job = event_loop.create_task(to_thread(move || {
-            begun.send(()).unwrap();
-            wait.recv().is_err()
-        }));
-        event_loop.run_until_complete(yield_now()).unwrap();
-        beginning.recv().unwrap();
-        let shutdown = event_loop.shutdown_default_executor(Some(Duration::from_millis(1)));
-        let stuck = event_loop
-            .run_until_complete(shutdown)
-            .unwrap()
-            .unwrap_err();
-        let place = stuck.jobs()[0].place();
-        assert_eq!((place.file(), place.line()), (file!(), line));
-        drop(go);
-        assert!(event_loop.run_until_complete(job).unwrap().unwrap());
-        event_loop.close().unwrap();
-    });
-}
-
 #[test]
 fn virtual_time_stands_still_while_a_thread_works() {
     watched(|| {
@@ -475,108 +445,6 @@ fn virtual_time_stands_still_while_a_thread_works() {
         let before = event_loop.time();
         assert!(event_loop.run_until_complete(job).unwrap());
         assert_eq!(event_loop.time(), before);
-        event_loop.close().unwrap();
-    });
-}
-
-#[test]
-fn context_travels_with_to_thread_and_not_with_run_in_executor() {
-    static USER: ContextVar<u32> = ContextVar::new();
-    watched(|| {
-        let event_loop = EventLoop::new().unwrap();
-        let seen = event_loop.run_until_complete(async {
-            USER.set(5);
-            let there = to_thread(|| {
-                let seen = USER.get();
-                USER.set(6);
-                seen
-            });
-            let event_loop = loop_core::get_running_loop().unwrap();
-            let without = event_loop.run_in_executor(None, || USER.get()).unwrap();
-            (there.await.unwrap(), without.await.unwrap(), USER.get())
-        });
-        assert_eq!(seen.unwrap(), (Some(5), None, Some(5)));
-        event_loop.close().unwrap();
-    });
-}
-
-#[test]
-fn to_thread_that_is_not_awaited_does_nothing() {
-    drop(to_thread(|| unreachable!("nobody polls it")));
-}
-
-#[test]
-fn to_thread_that_is_cancelled_takes_its_job_back() {
-    watched(|| {
-        let event_loop = EventLoop::new().unwrap();
-        event_loop.set_default_executor(ThreadPoolExecutor::new(1).unwrap());
-        let books = Books::default();
-        let (go, wait) = mpsc::channel::<()>();
-        let first = event_loop
-            .run_in_executor(None, move || wait.recv().is_err())
-            .unwrap();
-        let held = books.hold();
-        let (ran, runs) = mpsc::channel();
-        event_loop
-            .run_until_complete(async move {
-                let task = create_task(to_thread(move || {
-                    drop(held);
-                    ran.send(())
-                }));
-                yield_now().await;
-                task.cancel();
-                assert!(matches!(task.await, Err(TaskError::Cancelled(_))));
-                drop(go);
-                assert!(first.await.unwrap());
-            })
-            .unwrap();
-        let shutdown = event_loop.shutdown_default_executor(None);
-        event_loop.run_until_complete(shutdown).unwrap().unwrap();
-        assert!(runs.recv().is_err(), "it has not run");
-        books.assert_balanced();
-        event_loop.close().unwrap();
-    });
-}
-
-#[test]
-fn to_thread_that_is_dropped_takes_its_job_back() {
-    watched(|| {
-        let event_loop = EventLoop::new().unwrap();
-        event_loop.set_default_executor(ThreadPoolExecutor::new(1).unwrap());
-        let (go, wait) = mpsc::channel::<()>();
-        let first = event_loop
-            .run_in_executor(None, move || wait.recv().is_err())
-            .unwrap();
-        let (ran, runs) = mpsc::channel();
-        event_loop
-            .run_until_complete(async move {
-                let mut second = Box::pin(to_thread(move || ran.send(())));
-                let polled = poll_fn(|cx| Poll::Ready(second.as_mut().poll(cx))).await;
-                assert!(polled.is_pending());
-                drop(second);
-                yield_now().await; // the job hears of it as a done callback would
-                drop(go);
-                assert!(first.await.unwrap());
-            })
-            .unwrap();
-        let shutdown = event_loop.shutdown_default_executor(None);
-        event_loop.run_until_complete(shutdown).unwrap().unwrap();
-        assert!(runs.recv().is_err(), "it was dropped, and has not run");
-        event_loop.close().unwrap();
-    });
-}
-
-#[test]
-fn to_thread_after_the_shutdown_says_so() {
-    watched(|| {
-        let event_loop = EventLoop::new().unwrap();
-        let shutdown = event_loop.shutdown_default_executor(None);
-        event_loop.run_until_complete(shutdown).unwrap().unwrap();
-        let refused = event_loop.run_until_complete(to_thread(|| 1)).unwrap();
-        assert_eq!(
-            refused.unwrap_err().to_string(),
-            "Executor shutdown has been called"
-        );
         event_loop.close().unwrap();
     });
 }

@@ -217,15 +217,20 @@ fn cancelled_wait_ends_with_the_lock() {
     });
 }
 
+/// A task that waits for a condition.
+fn waiter(condition: &Condition) -> loop_tasks::Task<()> {
+    let condition = condition.clone();
+    create_task(async move {
+        let mut guard = condition.acquire().await;
+        condition.wait(&mut guard).await;
+    })
+}
+
 #[test]
 fn wait_that_is_cancelled_again_and_again_ends_with_the_lock() {
     run(async {
         let condition = Condition::new();
-        let inside = condition.clone();
-        let waiting = create_task(async move {
-            let mut guard = inside.acquire().await;
-            inside.wait(&mut guard).await;
-        });
+        let waiting = waiter(&condition);
         yields(2).await;
         let guard = condition.acquire().await;
         for _ in 0..3 {
@@ -247,11 +252,7 @@ fn wait_that_is_cancelled_again_and_again_ends_with_the_lock() {
 fn notified_wait_that_is_cancelled_while_the_lock_is_held_ends_cancelled() {
     run(async {
         let condition = Condition::new();
-        let inside = condition.clone();
-        let waiting = create_task(async move {
-            let mut guard = inside.acquire().await;
-            inside.wait(&mut guard).await;
-        });
+        let waiting = waiter(&condition);
         yields(2).await;
         let guard = condition.acquire().await;
         condition.notify(&guard, 1);
