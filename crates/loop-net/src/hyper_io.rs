@@ -1,6 +1,6 @@
 //! hyper's traits for streams.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ const MOST: usize = 64 * 1024;
 thread_local! {
     /// Where bytes are on their way into hyper's buffers, whose spare room only unsafe code could fill at once. A
     /// copy of what was read costs less than clearing all the room that there is.
-    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 impl<S: StreamSocket> Read for Stream<S> {
@@ -25,12 +25,13 @@ impl<S: StreamSocket> Read for Stream<S> {
         cx: &mut Context<'_>,
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        SCRATCH.with_borrow_mut(|scratch| {
-            scratch.resize(MOST, 0);
-            let room = buffer.remaining().min(MOST);
-            let polled = Stream::poll_read(&self, cx, &mut scratch[..room]);
-            polled.map_ok(|read| buffer.put_slice(&scratch[..read]))
-        })
+        let mut scratch = SCRATCH.take();
+        scratch.resize(MOST, 0);
+        let room = buffer.remaining().min(MOST);
+        let polled = Stream::poll_read(&self, cx, &mut scratch[..room]);
+        let polled = polled.map_ok(|read| buffer.put_slice(&scratch[..read]));
+        SCRATCH.set(scratch);
+        polled
     }
 }
 

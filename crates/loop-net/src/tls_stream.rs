@@ -1,10 +1,11 @@
 //! TLS over any connection.
 
+mod buffer;
+mod carry;
 mod records;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -149,21 +150,11 @@ impl TlsStream {
 
     /// Takes records that somebody else has read from the connection already.
     pub(crate) fn has_come(&self, bytes: &[u8]) {
-        self.records.borrow_mut().has_come(bytes);
-    }
-
-    pub(crate) async fn handshake(&self) -> io::Result<()> {
-        poll_fn(|cx| self.records.borrow_mut().poll_handshake(&*self.inner, cx)).await
-    }
-
-    /// Waits for plaintext, and hands it over; nothing is the end.
-    pub(crate) fn poll_plaintext(
-        &self,
-        cx: &mut Context<'_>,
-        take: impl FnMut(&[u8]) -> usize,
-    ) -> Poll<io::Result<usize>> {
-        let mut records = self.records.borrow_mut();
-        records.poll_plaintext(&*self.inner, cx, take)
+        self.records
+            .borrow_mut()
+            .incoming
+            .end()
+            .extend_from_slice(bytes);
     }
 }
 
@@ -180,13 +171,26 @@ impl Connection for TlsStream {
         })
     }
 
+    /// Takes plaintext when everything before it is sent, and sends what there is room for.
     fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let mut records = self.records.borrow_mut();
-        records.poll_write(&*self.inner, cx, bytes)
+        ready!(self.poll_send(cx))?;
+        let taken = self.records.borrow_mut().take(bytes)?;
+        if let Poll::Ready(Err(error)) = self.poll_send(cx) {
+            return Poll::Ready(Err(error));
+        }
+        Poll::Ready(Ok(taken))
     }
 
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.records.borrow_mut().try_write(&*self.inner, bytes)
+        self.try_send()?;
+        let mut records = self.records.borrow_mut();
+        if !records.outgoing.is_empty() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let taken = records.take(bytes)?;
+        drop(records);
+        self.try_send()?;
+        Ok(taken)
     }
 
     fn is_flushed(&self) -> bool {
@@ -194,11 +198,12 @@ impl Connection for TlsStream {
     }
 
     fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.records.borrow_mut().poll_send(&*self.inner, cx)
+        self.poll_send(cx)
     }
 
     fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.records.borrow_mut().poll_shutdown(&*self.inner, cx)
+        self.records.borrow_mut().take_end();
+        self.poll_send(cx)
     }
 
     fn parting_timeout(&self) -> Duration {

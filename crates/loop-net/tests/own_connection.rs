@@ -172,12 +172,27 @@ fn an_end_that_takes_its_time_is_waited_for() {
 /// What a connection does with its own writer while it is asked to write.
 type Meddling = fn(&StreamWriter);
 
-/// Takes one byte at a time, and meddles the first time.
+/// Takes so many bytes at a time, and meddles the first time.
 #[derive(Debug)]
 struct Meddler {
     writer: Rc<RefCell<Option<StreamWriter>>>,
     meddling: Meddling,
+    /// Whether it is written to at once.
+    at_once: bool,
+    most: usize,
     taken: Rc<RefCell<Vec<u8>>>,
+}
+
+impl Meddler {
+    fn take(&self, bytes: &[u8]) -> usize {
+        let writer = self.writer.take();
+        if let Some(writer) = writer {
+            (self.meddling)(&writer);
+        }
+        let length = self.most.min(bytes.len());
+        self.taken.borrow_mut().extend_from_slice(&bytes[..length]);
+        length
+    }
 }
 
 impl Connection for Meddler {
@@ -186,12 +201,14 @@ impl Connection for Meddler {
     }
 
     fn poll_write(&self, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let writer = self.writer.take();
-        if let Some(writer) = writer {
-            (self.meddling)(&writer);
+        Poll::Ready(Ok(self.take(bytes)))
+    }
+
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self.at_once {
+            true => Ok(self.take(bytes)),
+            false => Err(io::ErrorKind::WouldBlock.into()),
         }
-        self.taken.borrow_mut().push(bytes[0]);
-        Poll::Ready(Ok(1))
     }
 
     fn poll_shutdown(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -210,34 +227,51 @@ impl Connection for Meddler {
 
 #[test]
 fn a_connection_may_use_its_own_writer_while_it_writes() {
-    let rows: [(Meddling, &[u8]); 6] = [
+    let rows: [(Meddling, &[u8]); 7] = [
         (|_| (), b"ping."),
         (|writer| writer.write(b"pong"), b"pingpong."),
         (|writer| writer.set_write_buffer_limits(9, 0), b"ping."),
+        (|writer| writer.set_write_buffer_limits(1, 0), b"ping."),
         (
             |writer| assert_eq!(writer.get_write_buffer_size(), 4),
             b"ping.",
         ),
         (StreamWriter::write_eof, b"ping."),
-        (StreamWriter::abort, b"p"),
+        (StreamWriter::close, b"ping."),
     ];
-    for (meddling, expected) in rows {
-        run(async move {
-            let (own, taken) = (Rc::default(), Rc::default());
-            let meddler = Meddler {
-                writer: Rc::clone(&own),
-                meddling,
-                taken: Rc::clone(&taken),
-            };
-            let (_reader, writer) = streams_over(meddler).unwrap();
-            own.replace(Some(writer.clone()));
-            writer.write(b"ping");
-            while own.borrow().is_some() {
-                yield_now().await;
-            }
-            writer.close();
-            writer.wait_closed().await.unwrap();
-            assert_eq!(*taken.borrow(), expected);
-        });
+    for (row, (meddling, expected)) in rows.into_iter().enumerate() {
+        for (at_once, most) in [(false, 1), (true, 1), (true, 9)] {
+            let taken = taken_while(meddling, at_once, most);
+            assert_eq!(taken, expected, "row {row}, {at_once}, {most}");
+        }
     }
+    for at_once in [false, true] {
+        assert_eq!(taken_while(StreamWriter::abort, at_once, 1), b"p");
+    }
+}
+
+/// What a connection gets that meddles.
+fn taken_while(meddling: Meddling, at_once: bool, most: usize) -> Vec<u8> {
+    run(async move {
+        let (own, taken) = (Rc::default(), Rc::default());
+        let meddler = Meddler {
+            writer: Rc::clone(&own),
+            meddling,
+            at_once,
+            most,
+            taken: Rc::clone(&taken),
+        };
+        let (_reader, writer) = streams_over(meddler).unwrap();
+        own.replace(Some(writer.clone()));
+        writer.write(b"ping");
+        while own.borrow().is_some() {
+            yield_now().await;
+        }
+        if !writer.is_closing() {
+            writer.drain().await.unwrap();
+        }
+        writer.close();
+        writer.wait_closed().await.unwrap();
+        taken.take()
+    })
 }

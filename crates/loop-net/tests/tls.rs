@@ -1,5 +1,7 @@
 //! TLS: streams, servers, `start_tls`, against each other and against `openssl`.
 
+#[path = "common/certificates.rs"]
+mod certificates;
 mod common;
 
 use std::io::{self, Read, Write};
@@ -9,41 +11,14 @@ use std::time::Duration;
 
 use loop_core::EventLoop;
 use loop_executor::to_thread;
-use loop_net::rustls::pki_types::pem::PemObject;
-use loop_net::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use loop_net::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use loop_net::{
     StreamReader, StreamWriter, TcpListener, TcpStream, TlsSide, TlsStream, UnixStream,
     open_connection, open_unix_connection, start_server, start_unix_server, streams_over,
 };
 use loop_tasks::{LoopExt, create_task, timeout};
 
+use certificates::{client_config, file, server_config};
 use common::run;
-
-fn file(name: &str) -> String {
-    format!("{}/tests/certificates/{name}", env!("CARGO_MANIFEST_DIR"))
-}
-
-fn client_config() -> Arc<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    let authority = CertificateDer::from_pem_file(file("authority.pem")).unwrap();
-    roots.add(authority).unwrap();
-    let config = ClientConfig::builder()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Arc::new(config)
-}
-
-fn server_config() -> Arc<ServerConfig> {
-    let certificate = CertificateDer::from_pem_file(file("certificate.pem")).unwrap();
-    let key = PrivateKeyDer::from_pem_file(file("key.pem")).unwrap();
-    let mut config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
-        .unwrap();
-    config.alpn_protocols = vec![b"echo".to_vec()];
-    Arc::new(config)
-}
 
 async fn echo(mut reader: StreamReader, writer: StreamWriter) -> io::Result<()> {
     loop {

@@ -49,6 +49,18 @@ pub(super) enum Flusher {
     Driver(DriverHandle),
 }
 
+/// What becomes of bytes that somebody writes.
+pub(super) enum Write {
+    /// The connection closes.
+    Never,
+    /// The other side was told that nothing more comes, or will be.
+    AfterEnd,
+    /// They wait behind others.
+    Behind,
+    /// The connection may have them at once; they have to be [taken back](Outgoing::take_back).
+    Next(Rc<dyn Connection>),
+}
+
 /// What is to be done when everything is written.
 #[derive(Debug, PartialEq)]
 pub(super) enum Next {
@@ -92,6 +104,20 @@ impl Life {
     /// Whether the other side may be waited for, when everything is written: it was told of the end, or is next.
     pub(super) fn can_part(&self) -> bool {
         matches!(self.close, Close::Wanted) && self.end != End::No && !self.out.has_file()
+    }
+
+    /// Wants bytes to be written.
+    pub(super) fn want_write(&mut self, bytes: &[u8]) -> Write {
+        if self.is_closing() {
+            Write::Never
+        } else if self.end != End::No {
+            Write::AfterEnd
+        } else if self.out.lend_out(bytes) {
+            Write::Next(Rc::clone(&self.connection))
+        } else {
+            self.out.push(bytes);
+            Write::Behind
+        }
     }
 
     /// Wants this direction to end. `false`: it does, or everything does.

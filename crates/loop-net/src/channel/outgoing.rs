@@ -105,6 +105,24 @@ impl Outgoing {
         }
     }
 
+    /// Has bytes written that were not pushed, if nothing comes before them: they count, and what is pushed meanwhile comes
+    /// behind them. They have to come [back](Self::take_back).
+    pub(super) fn lend_out(&mut self, bytes: &[u8]) -> bool {
+        let are_next = self.waiting() == 0 && self.file.is_none();
+        if are_next {
+            self.lent = bytes.len();
+        }
+        are_next
+    }
+
+    /// Takes back what is not written of bytes that were [lent out](Self::lend_out).
+    pub(super) fn take_back(&mut self, rest: &[u8]) {
+        self.lent = 0;
+        if !rest.is_empty() {
+            self.bytes.splice(..0, rest.iter().copied());
+        }
+    }
+
     /// The low mark and the high one.
     #[cfg(feature = "tls")]
     pub(super) fn marks(&self) -> (usize, usize) {
@@ -218,6 +236,21 @@ mod tests {
         assert_eq!(outgoing.waiting(), 5);
         assert_eq!(write(&mut outgoing, 0), b"bcdef");
         assert_eq!(write(&mut outgoing, 5), b"bcdef");
+        assert_eq!(outgoing.waiting(), 0);
+    }
+
+    #[test]
+    fn what_comes_while_bytes_are_lent_out_comes_behind_them() {
+        let mut outgoing = Outgoing::new();
+        assert!(outgoing.lend_out(b"abc"));
+        assert!(!outgoing.lend_out(b"def"));
+        outgoing.push(b"def");
+        assert_eq!(outgoing.waiting(), 6);
+        outgoing.take_back(b"bc");
+        assert_eq!(outgoing.waiting(), 5);
+        assert_eq!(write(&mut outgoing, 5), b"bcdef");
+        assert!(outgoing.lend_out(b"ghi") && outgoing.lend().is_none());
+        outgoing.take_back(b"");
         assert_eq!(outgoing.waiting(), 0);
     }
 

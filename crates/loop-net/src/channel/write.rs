@@ -6,8 +6,9 @@ use std::rc::Rc;
 use loop_core::Direction;
 
 use super::Channel;
-use super::life::End;
+use super::life::Write;
 use super::outgoing::Mark;
+use crate::Connection;
 
 impl Channel {
     /// Writes now what there is room for, and the rest later.
@@ -15,34 +16,35 @@ impl Channel {
         if bytes.is_empty() {
             return;
         }
-        let looked = self.alive(|life| {
-            let is_next = life.out.waiting() == 0 && !life.out.has_file();
-            let connection = Rc::clone(&life.connection);
-            (life.is_closing(), life.end, is_next, connection)
-        });
-        let Some((false, end, is_next, connection)) = looked else {
-            return; // drain() says so
+        match self.alive(|life| life.want_write(bytes)) {
+            None | Some(Write::Never) => {} // drain() says so
+            Some(Write::AfterEnd) => {
+                let text = "Cannot call write() after write_eof()";
+                let error = io::Error::new(io::ErrorKind::InvalidInput, text);
+                self.error.borrow_mut().get_or_insert(error);
+            }
+            Some(Write::Behind) => {
+                self.flush();
+                self.pause_or_resume();
+            }
+            Some(Write::Next(connection)) => self.write_now(&*connection, bytes),
+        }
+    }
+
+    fn write_now(self: &Rc<Self>, connection: &dyn Connection, bytes: &[u8]) {
+        let rest = match self.guard(|| connection.try_write(bytes)) {
+            Ok(written) => &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => bytes,
+            Err(error) => return self.lose(Some(error)),
         };
-        if end != End::No {
-            let text = "Cannot call write() after write_eof()";
-            let error = io::Error::new(io::ErrorKind::InvalidInput, text);
-            self.error.borrow_mut().get_or_insert(error);
-            return;
+        let is_done = self.alive(|life| {
+            life.out.take_back(rest);
+            life.out.waiting() == 0 && !life.out.is_paused()
+        });
+        if is_done != Some(true) || !connection.is_flushed() {
+            self.flush();
+            self.pause_or_resume();
         }
-        let mut rest = bytes;
-        if is_next {
-            match self.guard(|| connection.try_write(bytes)) {
-                Ok(written) => rest = &bytes[written..],
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return self.lose(Some(error)),
-            }
-            if rest.is_empty() && connection.is_flushed() {
-                return;
-            }
-        }
-        self.alive(|life| life.out.push(rest));
-        self.flush();
-        self.pause_or_resume();
     }
 
     /// Says that nothing more comes, when everything is written.

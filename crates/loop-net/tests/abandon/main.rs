@@ -3,6 +3,9 @@
 //!
 //! Alone in its process: what is counted are the process's descriptors.
 
+#[cfg(feature = "tls")]
+#[path = "../common/certificates.rs"]
+mod certificates;
 mod sockets;
 mod streams;
 #[cfg(feature = "tls")]

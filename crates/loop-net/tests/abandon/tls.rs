@@ -1,32 +1,9 @@
 //! TLS.
 
-use std::sync::Arc;
-
-use loop_net::rustls::pki_types::pem::PemObject;
-use loop_net::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use loop_net::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use loop_net::{TlsSide, TlsStream, UnixStream, streams_over};
 
+use crate::certificates::{client_config, server_config};
 use crate::{Limit, Peer, at_every_point};
-
-fn file(name: &str) -> String {
-    format!("{}/tests/certificates/{name}", env!("CARGO_MANIFEST_DIR"))
-}
-
-fn client_config() -> Arc<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    let authority = CertificateDer::from_pem_file(file("authority.pem")).unwrap();
-    roots.add(authority).unwrap();
-    let config = ClientConfig::builder().with_root_certificates(roots);
-    Arc::new(config.with_no_client_auth())
-}
-
-fn server_config() -> Arc<ServerConfig> {
-    let certificate = CertificateDer::from_pem_file(file("certificate.pem")).unwrap();
-    let key = PrivateKeyDer::from_pem_file(file("key.pem")).unwrap();
-    let config = ServerConfig::builder().with_no_client_auth();
-    Arc::new(config.with_single_cert(vec![certificate], key).unwrap())
-}
 
 /// Speaks TLS, and nothing else, until the other side has had enough.
 fn server(stream: UnixStream) -> Peer {
