@@ -37,7 +37,9 @@ pub struct ExceptionContext {
     pub callback: Option<String>,
     /// The task or the future, as it describes itself.
     pub task: Option<String>,
-    /// The place in the program that made it: always known for tasks, in debug mode for callbacks.
+    /// The transport, as it describes itself.
+    pub transport: Option<String>,
+    /// The place in the program that made it: always known for tasks and transports, in debug mode for callbacks.
     pub place: Option<&'static Location<'static>>,
 }
 
@@ -96,7 +98,20 @@ impl ExceptionContext {
         self
     }
 
-    /// Adds the place that made the task or scheduled the callback.
+    /// Adds the transport that it happened to.
+    ///
+    /// # Examples
+    /// ```
+    /// let context = loop_core::ExceptionContext::new("it broke").transport("text");
+    /// assert_eq!(context.transport.as_deref(), Some("text"));
+    /// ```
+    #[must_use]
+    pub fn transport(mut self, text: impl Into<String>) -> Self {
+        self.transport = Some(text.into());
+        self
+    }
+
+    /// Adds the place that made the task or the transport, or scheduled the callback.
     ///
     /// # Examples
     /// ```
@@ -122,6 +137,9 @@ impl fmt::Display for ExceptionContext {
         }
         if let Some(task) = &self.task {
             write!(f, "\ntask: {task}")?;
+        }
+        if let Some(transport) = &self.transport {
+            write!(f, "\ntransport: {transport}")?;
         }
         if let Some(place) = self.place {
             write!(f, "\nmade at {place}")?;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::panic::Location;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -57,14 +58,19 @@ use crate::{Address, BaseProtocol, Connection, PipeReader, PipeWriter, Protocol,
 /// # event_loop.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub async fn connect_read_pipe<P: Protocol>(
+#[track_caller]
+pub fn connect_read_pipe<P: Protocol>(
     protocol_factory: impl FnOnce() -> P,
     pipe: impl Into<OwnedFd>,
-) -> io::Result<(Transport, Rc<P>)> {
-    let channel = Channel::new(Rc::new(PipeReader::new(pipe)?), None)?;
-    let protocol = Rc::new(protocol_factory());
-    let transport = Transport::over(channel, AnyProtocol::Plain(Rc::clone(&protocol) as _));
-    Ok((begun(transport, Transport::close).await, protocol))
+) -> impl Future<Output = io::Result<(Transport, Rc<P>)>> {
+    let place = Location::caller();
+    async move {
+        let channel = Channel::new(Rc::new(PipeReader::new(pipe)?), None)?;
+        let protocol = Rc::new(protocol_factory());
+        let told = AnyProtocol::Plain(Rc::clone(&protocol) as _);
+        let transport = Transport::over(channel, told, place);
+        Ok((begun(transport, Transport::close).await, protocol))
+    }
 }
 
 /// Gives a transport that writes into a pipe: see [`PipeWriter`] for what that may be.
@@ -105,14 +111,19 @@ pub async fn connect_read_pipe<P: Protocol>(
 /// # event_loop.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub async fn connect_write_pipe<P: BaseProtocol>(
+#[track_caller]
+pub fn connect_write_pipe<P: BaseProtocol>(
     protocol_factory: impl FnOnce() -> P,
     pipe: impl Into<OwnedFd>,
-) -> io::Result<(Transport, Rc<P>)> {
-    let channel = Channel::new(Rc::new(PipeWriter::new(pipe)?), None)?;
-    let protocol = Rc::new(protocol_factory());
-    let transport = Transport::over(channel, AnyProtocol::Base(Rc::clone(&protocol) as _));
-    Ok((begun(transport, Transport::close).await, protocol))
+) -> impl Future<Output = io::Result<(Transport, Rc<P>)>> {
+    let place = Location::caller();
+    async move {
+        let channel = Channel::new(Rc::new(PipeWriter::new(pipe)?), None)?;
+        let protocol = Rc::new(protocol_factory());
+        let told = AnyProtocol::Base(Rc::clone(&protocol) as _);
+        let transport = Transport::over(channel, told, place);
+        Ok((begun(transport, Transport::close).await, protocol))
+    }
 }
 
 impl Connection for PipeReader {

@@ -1,11 +1,13 @@
 //! Transports to somebody, and for whoever connects.
 
 use std::io;
+use std::panic::Location;
 use std::path::Path;
 use std::rc::Rc;
 
 use crate::closing::begun;
 use crate::protocol::AnyProtocol;
+use crate::telling::Place;
 use crate::{
     OpenConnection, Protocol, Server, StartServer, StreamReader, StreamWriter, Transport,
     open_connection, open_unix_connection, start_server, start_unix_server,
@@ -66,12 +68,13 @@ use crate::{
 /// # event_loop.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub async fn create_connection<P: Protocol>(
+#[track_caller]
+pub fn create_connection<P: Protocol>(
     protocol_factory: impl FnOnce() -> P,
     host: impl Into<String>,
     port: u16,
-) -> io::Result<(Transport, Rc<P>)> {
-    open_connection(host, port).create(protocol_factory).await
+) -> impl Future<Output = io::Result<(Transport, Rc<P>)>> {
+    open_connection(host, port).create(protocol_factory)
 }
 
 impl OpenConnection {
@@ -85,12 +88,12 @@ impl OpenConnection {
     ///
     /// # Examples
     /// See [`create_connection`].
-    pub async fn create<P: Protocol>(
+    #[track_caller]
+    pub fn create<P: Protocol>(
         self,
         protocol_factory: impl FnOnce() -> P,
-    ) -> io::Result<(Transport, Rc<P>)> {
-        let streams = self.await?;
-        begin(streams, protocol_factory()).await
+    ) -> impl Future<Output = io::Result<(Transport, Rc<P>)>> {
+        begin(self, protocol_factory, Location::caller())
     }
 }
 
@@ -104,22 +107,28 @@ impl OpenConnection {
 ///
 /// # Examples
 /// As for [`create_connection`].
-pub async fn create_unix_connection<P: Protocol>(
+#[track_caller]
+pub fn create_unix_connection<P: Protocol>(
     protocol_factory: impl FnOnce() -> P,
     path: impl AsRef<Path>,
-) -> io::Result<(Transport, Rc<P>)> {
-    let streams = open_unix_connection(path).await?;
-    begin(streams, protocol_factory()).await
+) -> impl Future<Output = io::Result<(Transport, Rc<P>)>> {
+    begin(
+        open_unix_connection(path),
+        protocol_factory,
+        Location::caller(),
+    )
 }
 
-/// Waits until the protocol has heard of its connection.
+/// Connects, and waits until the protocol has heard of it.
 async fn begin<P: Protocol>(
-    streams: (StreamReader, StreamWriter),
-    protocol: P,
+    open: impl IntoFuture<Output = io::Result<(StreamReader, StreamWriter)>>,
+    protocol_factory: impl FnOnce() -> P,
+    place: Place,
 ) -> io::Result<(Transport, Rc<P>)> {
-    let protocol = Rc::new(protocol);
-    let channel = streams.1.into_channel();
-    let transport = Transport::over(channel, AnyProtocol::Plain(Rc::clone(&protocol) as _));
+    let (_, writer) = open.await?;
+    let protocol = Rc::new(protocol_factory());
+    let told = AnyProtocol::Plain(Rc::clone(&protocol) as _);
+    let transport = Transport::over(writer.into_channel(), told, place);
     Ok((begun(transport, Transport::close).await, protocol))
 }
 
@@ -133,12 +142,13 @@ async fn begin<P: Protocol>(
 ///
 /// # Examples
 /// See [`create_connection`].
+#[track_caller]
 pub fn create_server<P: Protocol>(
     protocol_factory: impl FnMut() -> P + 'static,
     host: impl Into<String>,
     port: u16,
 ) -> StartServer<impl FnMut(StreamReader, StreamWriter) -> std::future::Ready<()> + 'static> {
-    start_server(accept(protocol_factory), host, port)
+    start_server(accept(protocol_factory, Location::caller()), host, port)
 }
 
 /// Listens at a path, and makes a protocol for each connection; as [`start_unix_server`] in everything else.
@@ -151,19 +161,21 @@ pub fn create_server<P: Protocol>(
 ///
 /// # Examples
 /// As for [`create_connection`].
-pub async fn create_unix_server<P: Protocol>(
+#[track_caller]
+pub fn create_unix_server<P: Protocol>(
     protocol_factory: impl FnMut() -> P + 'static,
     path: impl AsRef<Path>,
-) -> io::Result<Server> {
-    start_unix_server(accept(protocol_factory), path).await
+) -> impl Future<Output = io::Result<Server>> {
+    start_unix_server(accept(protocol_factory, Location::caller()), path).into_future()
 }
 
 fn accept<P: Protocol>(
     mut protocol_factory: impl FnMut() -> P + 'static,
+    place: Place,
 ) -> impl FnMut(StreamReader, StreamWriter) -> std::future::Ready<()> + 'static {
     move |_, writer| {
         let protocol = AnyProtocol::Plain(Rc::new(protocol_factory()));
-        let _transport = Transport::over(writer.into_channel(), protocol);
+        let _transport = Transport::over(writer.into_channel(), protocol, place);
         std::future::ready(())
     }
 }

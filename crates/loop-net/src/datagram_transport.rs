@@ -5,9 +5,11 @@ mod endpoint;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::Location;
 use std::rc::Rc;
 
 use crate::closing::begun;
+use crate::telling::Place;
 use crate::{DatagramProtocol, UdpSocket};
 use endpoint::Endpoint;
 
@@ -79,10 +81,25 @@ pub struct DatagramTransport(Rc<Endpoint>);
 /// # event_loop.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub async fn create_datagram_endpoint<P: DatagramProtocol>(
+#[track_caller]
+pub fn create_datagram_endpoint<P: DatagramProtocol>(
     protocol_factory: impl FnOnce() -> P,
     local_addr: Option<SocketAddr>,
     remote_addr: Option<SocketAddr>,
+) -> impl Future<Output = io::Result<(DatagramTransport, Rc<P>)>> {
+    create(
+        protocol_factory,
+        local_addr,
+        remote_addr,
+        Location::caller(),
+    )
+}
+
+async fn create<P: DatagramProtocol>(
+    protocol_factory: impl FnOnce() -> P,
+    local_addr: Option<SocketAddr>,
+    remote_addr: Option<SocketAddr>,
+    place: Place,
 ) -> io::Result<(DatagramTransport, Rc<P>)> {
     let local = match (local_addr, remote_addr) {
         (Some(local), _) => local,
@@ -98,7 +115,8 @@ pub async fn create_datagram_endpoint<P: DatagramProtocol>(
         socket.connect(&remote)?;
     }
     let protocol = Rc::new(protocol_factory());
-    let endpoint = Endpoint::new(socket, remote_addr.is_some(), Rc::clone(&protocol) as _)?;
+    let connected = remote_addr.is_some();
+    let endpoint = Endpoint::new(socket, connected, Rc::clone(&protocol) as _, place)?;
     let transport = DatagramTransport(endpoint);
     transport.0.begin(transport.clone());
     Ok((begun(transport, DatagramTransport::close).await, protocol))
@@ -170,9 +188,6 @@ impl DatagramTransport {
 
 impl fmt::Debug for DatagramTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.socket() {
-            Some(socket) => write!(f, "<DatagramTransport {socket:?}>"),
-            None => f.write_str("<DatagramTransport closed>"),
-        }
+        self.0.fmt(f)
     }
 }

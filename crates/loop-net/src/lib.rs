@@ -102,6 +102,7 @@ mod stream_socket;
 mod stream_write;
 mod stream_writer;
 mod tcp;
+mod telling;
 #[cfg(feature = "tls")]
 mod tls_options;
 #[cfg(feature = "tls")]

@@ -1,13 +1,8 @@
 //! Protocols: what hears of a transport's events.
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-
-use loop_core::{ExceptionContext, LoopRef, drop_quietly, panic_message};
-use loop_tasks::Context;
 
 use crate::{DatagramTransport, Transport};
 
@@ -177,58 +172,4 @@ impl AnyProtocol {
             AnyProtocol::Buffered(protocol) => &**protocol,
         }
     }
-
-    pub(crate) fn type_name(&self) -> &'static str {
-        self.base().type_name()
-    }
-
-    pub(crate) fn eof_received(&self, owner: &LoopRef) -> bool {
-        let call = || match self {
-            AnyProtocol::Base(_) => false,
-            AnyProtocol::Plain(protocol) => protocol.eof_received(),
-            AnyProtocol::Buffered(protocol) => protocol.eof_received(),
-        };
-        tell(owner, "eof_received", || self.type_name(), call)
-    }
-}
-
-/// Calls a method of a protocol's of this name and type.
-#[inline]
-pub(crate) fn tell<R>(
-    owner: &LoopRef,
-    method: &str,
-    type_name: impl Fn() -> &'static str,
-    call: impl FnOnce() -> R,
-) -> R {
-    let what = fmt::from_fn(|f| write!(f, "{method} of {}", type_name()));
-    owner.call_as(what, None, call)
-}
-
-/// As [`tell`], where a panic must not end what calls it: sending, and whoever writes. It is reported in asyncio's words.
-pub(crate) fn tell_quietly(
-    owner: &LoopRef,
-    method: &str,
-    type_name: impl Fn() -> &'static str,
-    call: impl FnOnce(),
-) {
-    let call = || catch_unwind(AssertUnwindSafe(call));
-    if let Err(panic) = tell(owner, method, type_name, call) {
-        let context = ExceptionContext::new(format!("protocol.{method}() failed"))
-            .exception(panic_message(&*panic));
-        owner.event_loop().call_exception_handler(&context);
-        drop_quietly(panic);
-    }
-}
-
-/// As [`tell`], in a callback of its own, with the context variables of now: it may be in the middle of something.
-pub(crate) fn tell_soon(
-    owner: &LoopRef,
-    method: &'static str,
-    type_name: &'static str,
-    call: impl FnOnce() + 'static,
-) {
-    let teller = owner.clone();
-    let call = Context::current().wrap(move || tell(&teller, method, || type_name, call));
-    // A closed loop tells nobody.
-    let _ = owner.event_loop().call_soon(call);
 }

@@ -4,20 +4,22 @@ mod hearing;
 
 use std::fmt;
 use std::io;
+use std::panic::Location;
 use std::rc::Rc;
 
 use loop_core::Direction;
 
 use crate::channel::Channel;
 use crate::protocol::AnyProtocol;
+use crate::telling::Place;
 use crate::{BufferedProtocol, Connection, ExtraInfo, Protocol};
 use hearing::Hearing;
 
 /// A connection that reads by itself, and calls a protocol with what comes.
 ///
 /// A cheap reference; dropping the last one closes nothing, since the protocol goes on hearing. Its callbacks are the
-/// loop's and not a task's: a panic in one goes to the loop's exception handler, and the transport is aborted. One in
-/// `pause_writing` or `resume_writing` is reported, and that is all.
+/// loop's and not a task's: a panic in one goes to the loop's exception handler, and is the error with which the transport
+/// ends. One in `pause_writing` or `resume_writing` is reported, and that is all.
 ///
 /// # asyncio
 /// `asyncio.Transport`.
@@ -68,9 +70,11 @@ impl Transport {
     /// # event_loop.close()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[track_caller]
     pub fn new(connection: impl Connection, protocol: Rc<impl Protocol>) -> io::Result<Transport> {
         let channel = Channel::new(Rc::new(connection), None)?;
-        Ok(Transport::over(channel, AnyProtocol::Plain(protocol)))
+        let protocol = AnyProtocol::Plain(protocol);
+        Ok(Transport::over(channel, protocol, Location::caller()))
     }
 
     /// As [`new`](Transport::new), with a protocol that gives the buffers.
@@ -80,16 +84,18 @@ impl Transport {
     ///
     /// # Examples
     /// See [`BufferedProtocol`].
+    #[track_caller]
     pub fn buffered(
         connection: impl Connection,
         protocol: Rc<impl BufferedProtocol>,
     ) -> io::Result<Transport> {
         let channel = Channel::new(Rc::new(connection), None)?;
-        Ok(Transport::over(channel, AnyProtocol::Buffered(protocol)))
+        let protocol = AnyProtocol::Buffered(protocol);
+        Ok(Transport::over(channel, protocol, Location::caller()))
     }
 
-    pub(crate) fn over(channel: Rc<Channel>, protocol: AnyProtocol) -> Transport {
-        let transport = Transport(Hearing::new(channel, protocol));
+    pub(crate) fn over(channel: Rc<Channel>, protocol: AnyProtocol, place: Place) -> Transport {
+        let transport = Transport(Hearing::new(channel, protocol, place));
         transport.0.begin(transport.clone());
         transport
     }
@@ -301,6 +307,6 @@ impl Transport {
 
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<Transport {:?}>", self.0.channel)
+        self.0.fmt(f)
     }
 }

@@ -8,28 +8,14 @@ use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use loop_core::EventLoop;
 use loop_net::{
     BaseProtocol, BufferedProtocol, DatagramProtocol, DatagramTransport, Protocol, TcpListener,
     TcpStream, Transport, UnixStream, create_connection, create_datagram_endpoint, create_server,
     create_unix_connection, create_unix_server,
 };
-use loop_tasks::{LoopExt, timeout, yield_now};
+use loop_tasks::yield_now;
 
 use common::run;
-
-/// Runs a coroutine, and gives what the exception handler was told meanwhile.
-fn reports_of(main: impl Future<Output = ()> + 'static) -> Vec<String> {
-    let event_loop = EventLoop::new().unwrap();
-    let reports = Rc::new(RefCell::new(Vec::new()));
-    let told = Rc::clone(&reports);
-    event_loop.set_exception_handler(move |_, context| told.borrow_mut().push(context.to_string()));
-    let main = timeout(Duration::from_secs(60), main);
-    let result = event_loop.run_until_complete(main);
-    result.unwrap().expect("it hangs");
-    event_loop.close().unwrap();
-    reports.take()
-}
 
 /// Notes every call.
 #[derive(Default)]
@@ -209,68 +195,6 @@ fn protocols_can_be_exchanged() {
         assert_eq!(*first.calls.borrow(), ["made", "one"]);
         assert_eq!(*second.calls.borrow(), ["two", "eof", "lost"]);
     });
-}
-
-#[test]
-fn a_panic_in_a_protocol_ends_its_connection_alone() {
-    struct Bad;
-    impl BaseProtocol for Bad {}
-    impl Protocol for Bad {
-        fn data_received(&self, _: &[u8]) {
-            panic!("a bug in a protocol");
-        }
-    }
-    let reports = reports_of(async {
-        let (near, far) = UnixStream::pair().unwrap();
-        let transport = Transport::new(near, Rc::new(Bad)).unwrap();
-        far.write_all(b"x").await.unwrap();
-        assert_eq!(far.read(&mut [0; 8]).await.unwrap(), 0);
-        assert!(transport.is_closing());
-    });
-    assert_eq!(reports.len(), 1);
-    assert!(reports[0].contains("a bug in a protocol"));
-}
-
-/// Once nothing was sent any more after it, and the connection was never closed.
-#[test]
-fn a_panic_about_holding_back_is_reported_and_sending_goes_on() {
-    struct Bad(Rc<Cell<bool>>);
-    impl BaseProtocol for Bad {
-        fn connection_lost(&self, _: Option<&io::Error>) {
-            self.0.set(true);
-        }
-        fn pause_writing(&self) {
-            panic!("a bug in pausing");
-        }
-        fn resume_writing(&self) {
-            panic!("a bug in resuming");
-        }
-    }
-    impl Protocol for Bad {
-        fn data_received(&self, _: &[u8]) {}
-    }
-    const LENGTH: usize = 4 * 1024 * 1024;
-    let reports = reports_of(async {
-        let (near, far) = UnixStream::pair().unwrap();
-        let lost = Rc::new(Cell::new(false));
-        let transport = Transport::new(near, Rc::new(Bad(Rc::clone(&lost)))).unwrap();
-        transport.write(&vec![1; LENGTH]);
-        transport.write(b"and more");
-        transport.close();
-        let mut all = Vec::new();
-        far.read_to_end(&mut all).await.unwrap();
-        assert_eq!(all.len(), LENGTH + "and more".len());
-        while !lost.get() {
-            yield_now().await;
-        }
-    });
-    assert_eq!(
-        reports,
-        [
-            "protocol.pause_writing() failed: a bug in pausing",
-            "protocol.resume_writing() failed: a bug in resuming",
-        ]
-    );
 }
 
 #[test]
@@ -459,34 +383,4 @@ fn packets_keep_their_ends() {
                 .is_err()
         );
     });
-}
-
-/// asyncio: so is its reader, which stays.
-#[test]
-fn a_panic_over_a_packet_is_reported_and_the_next_one_comes() {
-    #[derive(Default)]
-    struct Picky(RefCell<Vec<Vec<u8>>>);
-    impl DatagramProtocol for Picky {
-        fn datagram_received(&self, data: &[u8], _: SocketAddr) {
-            assert_ne!(data, b"bad", "it cannot be parsed");
-            self.0.borrow_mut().push(data.to_vec());
-        }
-    }
-    let reports = reports_of(async {
-        let local = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
-        let (near, picky) = create_datagram_endpoint(Picky::default, local, None)
-            .await
-            .unwrap();
-        let to = Some(near.local_addr().unwrap());
-        for packet in [b"bad", b"odd"] {
-            near.sendto(packet, to);
-        }
-        while picky.0.borrow().is_empty() {
-            yield_now().await;
-        }
-        assert_eq!(*picky.0.borrow(), [b"odd"]);
-        near.close();
-    });
-    assert_eq!(reports.len(), 1, "{reports:?}");
-    assert!(reports[0].starts_with("protocol.datagram_received() failed"));
 }

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -12,7 +13,7 @@ use loop_core::{LoopRef, get_running_loop};
 
 use super::DatagramTransport;
 use crate::driver::{DriverHandle, drive};
-use crate::protocol::{tell_quietly, tell_soon};
+use crate::telling::{Place, Telling};
 use crate::{DatagramProtocol, Direction, UdpSocket};
 
 /// Protocols are told to pause above so many bytes, and to go on at a quarter of it.
@@ -35,6 +36,7 @@ pub(super) struct Endpoint {
     sender: RefCell<Option<DriverHandle>>,
     closing: Cell<bool>,
     receiver: RefCell<Option<Waker>>,
+    place: Place,
 }
 
 impl Endpoint {
@@ -42,6 +44,7 @@ impl Endpoint {
         socket: UdpSocket,
         connected: bool,
         protocol: Rc<dyn DatagramProtocol>,
+        place: Place,
     ) -> io::Result<Rc<Endpoint>> {
         Ok(Rc::new(Endpoint {
             owner: get_running_loop().map_err(io::Error::other)?.loop_ref(),
@@ -54,6 +57,7 @@ impl Endpoint {
             sender: RefCell::default(),
             closing: Cell::new(false),
             receiver: RefCell::default(),
+            place,
         }))
     }
 
@@ -116,10 +120,20 @@ impl Endpoint {
         self.protocol.borrow().clone()
     }
 
-    fn tell(&self, method: &str, what: impl FnOnce(&dyn DatagramProtocol)) {
+    fn telling<'a>(&'a self, method: &'static str, protocol: &dyn DatagramProtocol) -> Telling<'a> {
+        Telling {
+            owner: &self.owner,
+            place: self.place,
+            method,
+            type_name: protocol.type_name(),
+            transport: Some(self),
+        }
+    }
+
+    fn tell(&self, method: &'static str, what: impl FnOnce(&dyn DatagramProtocol)) {
         if let Some(protocol) = self.protocol() {
-            let call = || what(&*protocol);
-            tell_quietly(&self.owner, method, || protocol.type_name(), call);
+            let telling = self.telling(method, &*protocol);
+            telling.call_quietly(|| what(&*protocol));
         }
     }
 
@@ -228,9 +242,8 @@ impl Endpoint {
             receiver.wake();
         }
         if let Some(protocol) = protocol {
-            let type_name = protocol.type_name();
-            let lost = move || protocol.connection_lost(None);
-            tell_soon(&self.owner, "connection_lost", type_name, lost);
+            let telling = self.telling("connection_lost", &*protocol);
+            telling.call_soon(move || protocol.connection_lost(None));
         }
         drop((socket, queue));
     }
@@ -247,6 +260,15 @@ fn try_send(socket: &UdpSocket, data: &[u8], to: Option<SocketAddr>) -> io::Resu
             .try_io(direction, |socket| socket.send_to(data, to)),
     };
     sent.map(drop)
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.socket() {
+            Some(socket) => write!(f, "<DatagramTransport {socket:?}>"),
+            None => f.write_str("<DatagramTransport closed>"),
+        }
+    }
 }
 
 /// The driver's end is the socket's: when the loop closes, since protocol and transport hold each other.
@@ -266,6 +288,7 @@ impl Drop for EndWithDriver {
 mod tests {
     use std::future::pending;
     use std::net::SocketAddr;
+    use std::panic::Location;
     use std::rc::Rc;
 
     use loop_core::EventLoop;
@@ -287,7 +310,8 @@ mod tests {
         let event_loop = EventLoop::new().unwrap();
         let left = event_loop.run_until_complete(async {
             let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-            let endpoint = Endpoint::new(socket, false, Rc::new(Quiet)).unwrap();
+            let place = Location::caller();
+            let endpoint = Endpoint::new(socket, false, Rc::new(Quiet), place).unwrap();
             let held = Rc::new(());
             let ours = Rc::clone(&held);
             let sender = drive(&endpoint.owner, async move {

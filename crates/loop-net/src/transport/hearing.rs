@@ -1,6 +1,7 @@
 //! What a protocol hears: its beginning, what is read for it, when to hold back, its end.
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
@@ -11,7 +12,8 @@ use loop_core::Direction;
 use super::Transport;
 use crate::channel::{Channel, Watcher, copy};
 use crate::driver::drive;
-use crate::protocol::{AnyProtocol, tell, tell_quietly, tell_soon};
+use crate::protocol::AnyProtocol;
+use crate::telling::{Place, Telling};
 use crate::{BaseProtocol, BufferedProtocol};
 
 /// Room that is made for a read; it grows while reads fill it.
@@ -23,14 +25,16 @@ pub(super) struct Hearing {
     /// Let go at the end, since it mostly holds its transport.
     protocol: RefCell<Option<AnyProtocol>>,
     reading: Cell<bool>,
+    place: Place,
 }
 
 impl Hearing {
-    pub(super) fn new(channel: Rc<Channel>, protocol: AnyProtocol) -> Rc<Hearing> {
+    pub(super) fn new(channel: Rc<Channel>, protocol: AnyProtocol, place: Place) -> Rc<Hearing> {
         Rc::new(Hearing {
             channel,
             protocol: RefCell::new(Some(protocol)),
             reading: Cell::new(true),
+            place,
         })
     }
 
@@ -45,9 +49,11 @@ impl Hearing {
     }
 
     async fn hear(&self, transport: Transport) {
-        self.tell("connection_made", |protocol| {
-            protocol.connection_made(transport);
-        });
+        if let Some(protocol) = self.protocol() {
+            let protocol = protocol.base();
+            let call = || protocol.connection_made(transport);
+            self.tell("connection_made", protocol, call);
+        }
         if self.channel.only() == Some(Direction::Write) {
             poll_fn(|cx| self.channel.poll_deserted(cx)).await;
         } else {
@@ -79,18 +85,33 @@ impl Hearing {
         self.protocol.borrow().clone()
     }
 
-    /// Calls a method of the protocol's.
-    fn tell(&self, method: &str, what: impl FnOnce(&dyn BaseProtocol)) {
-        if let Some(protocol) = self.protocol() {
-            let call = || what(protocol.base());
-            tell(self.channel.owner(), method, || protocol.type_name(), call);
+    fn telling<'a>(&'a self, method: &'static str, protocol: &dyn BaseProtocol) -> Telling<'a> {
+        Telling {
+            owner: self.channel.owner(),
+            place: self.place,
+            method,
+            type_name: protocol.type_name(),
+            transport: Some(self),
         }
     }
 
-    fn tell_quietly(&self, method: &str, what: impl FnOnce(&dyn BaseProtocol)) {
+    /// Calls a method of the protocol's. `None`: it panicked, which is the end of the connection.
+    fn tell<R>(
+        &self,
+        method: &'static str,
+        protocol: &dyn BaseProtocol,
+        call: impl FnOnce() -> R,
+    ) -> Option<R> {
+        let told = self.telling(method, protocol).call(call);
+        told.map_err(|error| self.channel.lose(Some(error))).ok()
+    }
+
+    /// As [`tell`](Self::tell), of those that wait to write: a panic must not end them.
+    fn tell_writer(&self, method: &'static str, what: fn(&dyn BaseProtocol)) {
         if let Some(protocol) = self.protocol() {
-            let call = || what(protocol.base());
-            tell_quietly(self.channel.owner(), method, || protocol.type_name(), call);
+            let protocol = protocol.base();
+            self.telling(method, protocol)
+                .call_quietly(|| what(protocol));
         }
     }
 
@@ -107,10 +128,7 @@ impl Hearing {
                 None => return, // the channel has told of the error
                 Some(0) if self.channel.is_lost() => return,
                 Some(0) => {
-                    let keeps_open = self
-                        .protocol()
-                        .is_some_and(|protocol| protocol.eof_received(self.channel.owner()));
-                    if !keeps_open || self.channel.only().is_some() {
+                    if !self.eof_received() || self.channel.only().is_some() {
                         self.channel.close();
                     }
                     return poll_fn(|cx| self.channel.poll_lost(cx)).await;
@@ -151,11 +169,10 @@ impl Hearing {
                 None | Some(AnyProtocol::Base(_)) => {}
                 Some(AnyProtocol::Plain(protocol)) => {
                     let call = || protocol.data_received(&buffer);
-                    let owner = self.channel.owner();
-                    tell(owner, "data_received", || protocol.type_name(), call);
+                    self.tell("data_received", &*protocol, call);
                 }
                 Some(AnyProtocol::Buffered(protocol)) => {
-                    let mut lent = self.get_buffer(&*protocol, read);
+                    let mut lent = self.get_buffer(&*protocol, read)?;
                     lent.extend_from_slice(&buffer);
                     self.buffer_updated(&*protocol, lent, read);
                 }
@@ -171,13 +188,15 @@ impl Hearing {
             if !self.reading.get() && !self.channel.is_lost() {
                 return self.channel.poll_lost(cx).map(|()| Ok(0));
             }
-            let buffer = lent.get_or_insert_with(|| {
-                let mut buffer = self.get_buffer(protocol, LARGEST);
-                if buffer.len() == buffer.capacity() {
-                    buffer.reserve(SMALLEST); // there has to be some
-                }
-                buffer
-            });
+            if lent.is_none() {
+                lent = self.get_buffer(protocol, LARGEST);
+            }
+            let Some(buffer) = &mut lent else {
+                return Poll::Ready(Ok(0)); // it panicked
+            };
+            if buffer.len() == buffer.capacity() {
+                buffer.reserve(SMALLEST); // there has to be some
+            }
             self.channel.poll_read(cx, buffer)
         });
         let read = read.await.ok();
@@ -187,35 +206,52 @@ impl Hearing {
         read
     }
 
-    fn get_buffer(&self, protocol: &dyn BufferedProtocol, size_hint: usize) -> Vec<u8> {
+    fn get_buffer(&self, protocol: &dyn BufferedProtocol, size_hint: usize) -> Option<Vec<u8>> {
         let call = || protocol.get_buffer(size_hint);
-        let owner = self.channel.owner();
-        tell(owner, "get_buffer", || protocol.type_name(), call)
+        self.tell("get_buffer", protocol, call)
     }
 
     fn buffer_updated(&self, protocol: &dyn BufferedProtocol, buffer: Vec<u8>, count: usize) {
         let call = || protocol.buffer_updated(buffer, count);
-        let owner = self.channel.owner();
-        tell(owner, "buffer_updated", || protocol.type_name(), call);
+        self.tell("buffer_updated", protocol, call);
+    }
+
+    /// Whether the protocol keeps the connection open.
+    fn eof_received(&self) -> bool {
+        let Some(protocol) = self.protocol() else {
+            return false;
+        };
+        let call = || match &protocol {
+            AnyProtocol::Base(_) => false,
+            AnyProtocol::Plain(protocol) => protocol.eof_received(),
+            AnyProtocol::Buffered(protocol) => protocol.eof_received(),
+        };
+        self.tell("eof_received", protocol.base(), call) == Some(true)
     }
 }
 
 impl Watcher for Hearing {
     fn pause_writing(&self) {
-        self.tell_quietly("pause_writing", BaseProtocol::pause_writing);
+        self.tell_writer("pause_writing", BaseProtocol::pause_writing);
     }
 
     fn resume_writing(&self) {
-        self.tell_quietly("resume_writing", BaseProtocol::resume_writing);
+        self.tell_writer("resume_writing", BaseProtocol::resume_writing);
     }
 
     fn lost(&self, error: Option<&io::Error>) {
         if let Some(protocol) = self.protocol.take() {
             let error = error.map(copy);
-            let type_name = protocol.type_name();
+            let telling = self.telling("connection_lost", protocol.base());
             let lost = move || protocol.base().connection_lost(error.as_ref());
-            tell_soon(self.channel.owner(), "connection_lost", type_name, lost);
+            telling.call_soon(lost);
         }
+    }
+}
+
+impl fmt::Debug for Hearing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<Transport {:?}>", self.channel)
     }
 }
 

@@ -26,6 +26,7 @@ const LOST: &str = "Connection lost";
 const RESET: &str = "connection reset";
 const BROKEN: &str = "broken pipe";
 const PANICKED: &str = "the connection panicked: it panics";
+const FAILED: &str = "protocol.eof_received() call failed: it panics";
 const REFUSED: &str = "fallback is disabled and native sendfile is not supported here";
 
 /// What a task has come to.

@@ -9,8 +9,8 @@ use loop_net::{BaseProtocol, Protocol, Transport};
 use loop_tasks::{LoopExt, Task, create_task};
 
 use crate::{
-    BROKEN, Does, FILE, Fake, LOST, PANICKED, REFUSED, RESET, Script, expect_panics, file, outcome,
-    run, settle,
+    BROKEN, Does, FAILED, FILE, Fake, LOST, PANICKED, REFUSED, RESET, Script, expect_panics, file,
+    outcome, run, settle,
 };
 
 /// What a protocol does when the other side ends.
@@ -161,7 +161,7 @@ const WAYS: &[Way] = &[
     },                                    [[BROKEN,    "ok 3"],   [BROKEN,     "ok 3"]]),
     ("a panic of the protocol", AtEof::Panic, |script, _| {
         script.set(&script.read, Does::It);
-    },                                    [["clean",   LOST],     ["clean",    LOST]]),
+    },                                    [[FAILED,    FAILED],   [FAILED,     FAILED]]),
     ("a panic in a read", AtEof::Close, |script, _| {
         script.set(&script.read, Does::Panic);
     },                                    [[PANICKED,  PANICKED], [PANICKED,   PANICKED]]),
