@@ -69,10 +69,9 @@ impl EventLoop {
         self.drop_each(timers);
         let io = core.io.borrow_mut().take();
         if let Some(io) = io {
-            let (callbacks, watches) = io.into_parts();
+            let (callbacks, mut waiting) = io.into_parts();
             self.drop_each(callbacks);
-            // Who waits hears that nothing will come; a waker is called in the drop, which may panic.
-            self.drop_each(watches.into_iter().map(Orphan));
+            self.wake_each(&mut waiting);
             if !core.is_forked() {
                 core.shared.set_poll_waker(None);
             }
@@ -123,20 +122,6 @@ impl EventLoop {
         }
         // Somebody may have kept a reference that a callback got while the loop closed.
         core.users.set(core.users.get() - 1);
-    }
-}
-
-/// What is watched on a loop that has closed.
-#[cfg_attr(not(unix), expect(dead_code, reason = "nothing is watched there"))]
-struct Orphan(
-    #[cfg(unix)] std::rc::Rc<crate::watch::WatchState>,
-    #[cfg(not(unix))] Box<dyn FnMut()>,
-);
-
-impl Drop for Orphan {
-    fn drop(&mut self) {
-        #[cfg(unix)]
-        self.0.close();
     }
 }
 

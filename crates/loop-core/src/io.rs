@@ -341,18 +341,18 @@ impl IoRegistry {
         }
     }
 
-    /// All callbacks, to be dropped one by one, and all watches, to be told.
-    pub(crate) fn into_parts(mut self) -> (Vec<Callback>, Vec<Rc<WatchState>>) {
-        let (mut callbacks, mut watches) = (Vec::new(), Vec::new());
+    /// The end: all callbacks, to be dropped one by one, and all who wait at a watch, to be told.
+    pub(crate) fn into_parts(mut self) -> (Vec<Callback>, Vec<Waker>) {
+        let (mut callbacks, mut waiting) = (Vec::new(), Vec::new());
         for entry in self.entries.drain() {
             match entry.what {
                 What::Calls(source) => {
                     callbacks.extend(source.reader.into_iter().chain(source.writer));
                 }
-                What::Watched(state) => watches.push(state),
+                What::Watched(state) => state.close(&mut waiting),
             }
         }
-        (callbacks, watches)
+        (callbacks, waiting)
     }
 
     /// Takes a callback out.

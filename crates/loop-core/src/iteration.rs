@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
+use std::task::Waker;
 use std::time::Duration;
 
 use loop_timers::TimerKey;
@@ -277,8 +278,16 @@ impl EventLoop {
         if woken.is_empty() {
             return;
         }
-        // From the end of the reversed list, so that each is gone from it when it is called: a waker may be anybody's
-        // code. Nothing is borrowed, and no panic keeps the others.
+        self.wake_each(&mut woken);
+        if let Some(io) = core.io.borrow_mut().as_mut() {
+            io.keep(woken);
+        }
+    }
+
+    /// Wakes those who waited for a descriptor, in their order. A waker may be anybody's code: nothing is borrowed
+    /// meanwhile, and no panic keeps the others.
+    pub(crate) fn wake_each(&self, woken: &mut Vec<Waker>) {
+        // From the end of the reversed list, so that each is gone from it when it is called.
         woken.reverse();
         while let Err(panic) = catch_unwind(AssertUnwindSafe(|| {
             while let Some(waker) = woken.pop() {
@@ -290,9 +299,6 @@ impl EventLoop {
                     .exception(panic_message(&*panic)),
             );
             drop_quietly(panic);
-        }
-        if let Some(io) = core.io.borrow_mut().as_mut() {
-            io.keep(woken);
         }
     }
 

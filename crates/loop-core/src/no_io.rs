@@ -26,7 +26,7 @@ impl IoRegistry {
         match *self {}
     }
 
-    pub(crate) fn into_parts(self) -> (Vec<Box<dyn FnMut()>>, Vec<Box<dyn FnMut()>>) {
+    pub(crate) fn into_parts(self) -> (Vec<Box<dyn FnMut()>>, Vec<Waker>) {
         match self {}
     }
 }

@@ -88,13 +88,11 @@ impl WatchState {
         }
     }
 
-    /// The loop is closed: whoever waits hears of it.
-    pub(crate) fn close(&self) {
-        let mut woken = Vec::new();
-        self.take(Direction::Read, &mut woken);
-        self.take(Direction::Write, &mut woken);
+    /// The loop is closed: hands over whoever waits, to hear of it.
+    pub(crate) fn close(&self, woken: &mut Vec<Waker>) {
+        self.take(Direction::Read, woken);
+        self.take(Direction::Write, woken);
         self.flags.set(GONE);
-        woken.into_iter().for_each(Waker::wake);
     }
 
     #[inline]

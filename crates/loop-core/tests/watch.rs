@@ -5,11 +5,17 @@
     reason = "clippy excuses the tests themselves, not what they call"
 )]
 
+mod common;
+
+use std::cell::RefCell;
 use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
+
+use common::{OnDrop, reports};
 
 use loop_core::{Direction, EventLoop, Watch};
 
@@ -145,4 +151,82 @@ fn a_loop_that_closes_wakes_everybody() {
     let mut cx = Context::from_waker(Waker::noop());
     let polled = watch.poll_ready(Direction::Read, watch.waiter(), &mut cx);
     assert!(matches!(polled, Poll::Ready(Err(_))));
+}
+
+/// Panics when it is woken.
+struct Bomb;
+
+impl Wake for Bomb {
+    fn wake(self: Arc<Self>) {
+        panic!("in a waker");
+    }
+}
+
+/// Each is another task's, and neither an edge nor the end may be kept from it.
+#[test]
+fn a_waker_that_panics_keeps_no_other_from_waking() {
+    for closes in [false, true] {
+        let (event_loop, watch, _near, mut far) = watched();
+        let (woken, reports) = (Woken::default(), reports(&event_loop));
+        for name in ["first", "bomb", "second", "bomb", "third"] {
+            let waker = match name {
+                "bomb" => Waker::from(Arc::new(Bomb)),
+                _ => woken.waker(name),
+            };
+            waits(&watch, Direction::Read, watch.waiter(), &waker);
+        }
+        if closes {
+            event_loop.close().unwrap();
+        } else {
+            edge(&event_loop, &watch, &mut far);
+        }
+        assert_eq!(woken.take(), ["first", "second", "third"]);
+        let words = "Exception in a waker of a descriptor: in a waker";
+        assert_eq!(reports.take(), [words; 2]);
+    }
+}
+
+type Back = (Rc<Watch>, Woken);
+
+thread_local!(static COMES_BACK: RefCell<Option<Back>> = const { RefCell::new(None) });
+
+/// A waker may be anybody's code, and so is its drop: here it leaves, and waits, at the watch that lets go of it.
+#[test]
+fn wakers_that_are_replaced_or_leave_may_come_back_to_their_watch() {
+    struct ComesBack(#[expect(dead_code, reason = "for its drop")] OnDrop<fn()>);
+    impl Wake for ComesBack {
+        fn wake(self: Arc<Self>) {}
+    }
+    fn come_back() {
+        let (watch, woken) = COMES_BACK.with_borrow(|back| back.clone()).unwrap();
+        watch.forget(Direction::Read, 12_345); // nobody
+        for (key, name) in [(101, "back"), (102, "back too")] {
+            waits(&watch, Direction::Read, key, &woken.waker(name));
+        }
+    }
+    for (is_behind, leaves) in [(false, false), (false, true), (true, false), (true, true)] {
+        let (event_loop, watch, _near, mut far) = watched();
+        let (watch, woken) = (Rc::new(watch), Woken::default());
+        COMES_BACK.set(Some((Rc::clone(&watch), woken.clone())));
+        let mut expected = vec!["back", "back too"];
+        if is_behind {
+            waits(&watch, Direction::Read, 1, &woken.waker("another"));
+            expected.push("another");
+        }
+        let waker = Waker::from(Arc::new(ComesBack(OnDrop(come_back))));
+        waits(&watch, Direction::Read, 100, &waker);
+        drop(waker);
+        if leaves {
+            watch.forget(Direction::Read, 100);
+        } else {
+            waits(&watch, Direction::Read, 100, &woken.waker("new"));
+            expected.push("new");
+        }
+        edge(&event_loop, &watch, &mut far);
+        let mut woken = woken.take();
+        woken.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(woken, expected);
+    }
+    COMES_BACK.take();
 }

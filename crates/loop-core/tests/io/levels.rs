@@ -138,6 +138,36 @@ fn the_end_of_a_pipe_is_something_to_read() {
     assert!(event_loop.remove_reader(&fd));
 }
 
+/// The system says once that the other end has gone: also if nobody is there to hear it, or only who writes.
+#[test]
+fn an_end_that_came_while_nobody_read_is_told_to_who_reads_next() {
+    for writes in [false, true] {
+        let event_loop = polling_loop();
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let reader = |trace: &Trace<usize>| {
+            let (log, mut stream) = (trace.clone(), near.try_clone().unwrap());
+            move || log.push(stream.read(&mut [0]).unwrap())
+        };
+        let trace = Trace::new();
+        event_loop.add_reader(&near, reader(&trace)).unwrap();
+        if writes {
+            event_loop.add_writer(&near, || ()).unwrap();
+        }
+        look(&event_loop);
+        assert!(event_loop.remove_reader(&near));
+        far.write_all(b"x").unwrap();
+        drop(far);
+        look(&event_loop);
+        look(&event_loop);
+        assert_eq!(trace.take(), [0; 0]);
+        event_loop.add_reader(&near, reader(&trace)).unwrap();
+        for expected in [1, 0, 0] {
+            look(&event_loop);
+            assert_eq!(trace.take(), [expected], "what is left, and then the end");
+        }
+    }
+}
+
 #[test]
 fn a_pipe_that_nobody_reads_any_more_is_the_writers_business() {
     let event_loop = polling_loop();

@@ -1,12 +1,15 @@
 //! Numbers that are used again, and descriptors that are closed too early.
 
+use std::cell::Cell;
 use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::rc::Rc;
 
-use crate::common::{Drops, Trace};
+use crate::common::{Drops, Trace, reports, watchdog};
+use loop_core::{EventLoop, get_running_loop};
 
-use crate::{look, polling_loop, readable, ready_pair};
+use crate::{MS, look, polling_loop, readable, ready_pair};
 
 /// A socket whose number can be made to name another one, and the socket at its other end.
 fn reusable() -> (OwnedFd, UnixStream) {
@@ -99,4 +102,67 @@ fn a_descriptor_closed_before_it_is_removed_can_still_be_removed() {
     assert!(event_loop.remove_reader(&fd));
     assert_eq!(drops.count(), 1);
     assert!(!event_loop.remove_reader(&fd));
+}
+
+/// The event was for the old descriptor, and its callback stands in the queue already when the number gets another.
+#[test]
+fn a_number_that_is_used_again_between_the_event_and_its_callback_starts_anew() {
+    let event_loop = polling_loop();
+    let reports = reports(&event_loop);
+    let trace = Trace::new();
+    let (mut fd, mut old_far) = reusable();
+    old_far.write_all(b"x").unwrap();
+    event_loop.add_reader(&fd, readable(&trace, "old")).unwrap();
+    let new = Rc::new(Cell::new(None));
+    let (log, far) = (trace.clone(), Rc::clone(&new));
+    event_loop
+        .call_soon(move || {
+            let its_far = reuse(&mut fd);
+            let me = get_running_loop().unwrap();
+            me.add_reader(&fd, readable(&log, "new")).unwrap();
+            log.push("used again");
+            far.set(Some((fd, its_far)));
+        })
+        .unwrap();
+    look(&event_loop);
+    assert_eq!(
+        trace.take(),
+        ["used again"],
+        "nobody reads what is not there"
+    );
+    let (_fd, mut new_far) = new.take().unwrap();
+    new_far.write_all(b"x").unwrap();
+    look(&event_loop);
+    assert_eq!(trace.take(), ["new"]);
+    assert_eq!(reports.take(), [""; 0]);
+}
+
+/// Its program cannot take the registration back any more: the number is gone, and the duplicate keeps it alive.
+#[test]
+fn a_duplicate_of_a_closed_descriptor_keeps_no_loop_awake() {
+    for removed in [true, false] {
+        let event_loop = EventLoop::new().unwrap();
+        let _watchdog = watchdog();
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let _duplicate = near.try_clone().unwrap();
+        let fd = near.as_raw_fd();
+        event_loop.add_reader(&fd, || ()).unwrap();
+        look(&event_loop);
+        drop(near);
+        far.write_all(b"x").unwrap(); // and nobody will ever read it
+        if removed {
+            assert!(event_loop.remove_reader(&fd));
+        }
+        let fired = Rc::new(Cell::new(false));
+        let fire = Rc::clone(&fired);
+        event_loop
+            .call_later(20 * MS, move || fire.set(true))
+            .unwrap();
+        let mut iterations = 0;
+        while !fired.get() {
+            event_loop.run_once(None).unwrap();
+            iterations += 1;
+        }
+        assert!(iterations < 10, "{iterations} iterations in one sleep");
+    }
 }
