@@ -21,7 +21,7 @@ import sys
 sys.dont_write_bytecode = True  # The folder holds sources only.
 
 NO_CPYTHON_313 = 77
-PROFILES = "tasks cancel groups sync all eager contend".split()
+PROFILES = "tasks cancel groups sync all eager contend edges".split()
 
 
 def is_the_reference():

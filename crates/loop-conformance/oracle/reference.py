@@ -1,6 +1,7 @@
 """Runs a program on CPython's asyncio, in virtual time, and writes down what happened."""
 import asyncio
 import contextlib
+import re
 
 import definite
 import translate
@@ -28,13 +29,20 @@ KINDS = {
 }
 
 
+TOO_OFTEN = {
+    "BoundedSemaphore released too many times": "ReleasedTooOften",
+    "task_done() called too many times": "TooManyTaskDone",
+}
+"""Errors that only their text tells from others."""
+
+
 def kind(error):
     """The name that a trace gives to an error. What no program should meet begins with `Internal`."""
     if isinstance(error, UserError):
         return error.args[0]
     if isinstance(error, BaseExceptionGroup):
         return f"Group({','.join(map(kind, error.exceptions))})"
-    return KINDS.get(type(error)) or f"Internal:{type(error).__name__}:{error}"[:90]
+    return KINDS.get(type(error)) or TOO_OFTEN.get(str(error)) or f"Internal:{type(error).__name__}:{error}"[:90]
 
 
 def matches(pattern, error):
@@ -62,19 +70,29 @@ def outcome(future):
     return plain(future.exception() or future.result())
 
 
+def looks(thing):
+    """What can be seen of a sync object or a timeout: its `repr`, without what is Python's own."""
+    if isinstance(thing, asyncio.Timeout):
+        return f"expired {str(thing.expired()).lower()}"
+    text = re.sub(r" object at 0x[0-9a-f]+| at 0x[0-9a-f]+|asyncio\.locks\.", "", repr(thing))
+    if isinstance(thing, asyncio.Queue) and not thing.empty():
+        text = re.sub(r"_queue=\[[^]]*\]", f"_queue[{thing.qsize()}]", text)
+    return text
+
+
 class Run:
     """One program on one loop: the table of names, the trace, and what the translated program calls."""
 
     def __init__(self, program):
         self.program = program
         self.loop = virtual.VirtualLoop()
-        self.env, self.tasks, self.trace = {}, {}, []
+        self.env, self.tasks, self.trace, self.callbacks = {}, {}, [], {}
 
     def vocabulary(self):
         """The names that a translated program uses."""
-        own = ("env loop note on_done reported spawn spawn_eager spawn_in present wait as_completed reschedule").split()
-        shared = (asyncio, UserError, CONTINUES, QUEUES, kind, matches, plain, outcome, definite.TaskGroup)
-        words = "asyncio UserError CONTINUES QUEUES kind matches plain outcome TaskGroup".split()
+        own = ("env loop note on_done remove_callback eager reported spawn spawn_eager spawn_in present wait as_completed reschedule").split()
+        shared = (asyncio, UserError, CONTINUES, QUEUES, kind, matches, plain, outcome, looks, definite.TaskGroup)
+        words = "asyncio UserError CONTINUES QUEUES kind matches plain outcome looks TaskGroup".split()
         return dict(zip(words, shared)) | {word: getattr(self, word) for word in own}
 
     # ------------------------------------------------------------ what a translated program calls
@@ -84,7 +102,16 @@ class Run:
 
     def on_done(self, label):
         """A done callback that notes the outcome."""
-        return lambda future: self.note("loop", "done", label, outcome(future))
+        self.callbacks[label] = lambda future: self.note("loop", "done", label, outcome(future))
+        return self.callbacks[label]
+
+    def remove_callback(self, future, label):
+        """Whether a future had the callback that notes this label."""
+        return bool(future.remove_done_callback(self.callbacks.get(label)))
+
+    def eager(self, on):
+        """Makes tasks eager from here on, or not."""
+        self.loop.set_task_factory(virtual.RecordedTask.make_eager if on else virtual.RecordedTask.make)
 
     @contextlib.contextmanager
     def reported(self):

@@ -353,7 +353,10 @@ def timeouts_within_each_other(stage, spot):
 @situation("timeouts", 2.5, names=True, room=2)
 def wait_for(stage, spot):
     ops = body(stage, spot.deeper(groups=()), 1, 2)
-    op = ["wait_for", stage.pick(0, stage.beat(), stage.later()), ops]
+    limit = stage.pick(0, stage.beat(), stage.later())
+    if "edges" in stage.families and limit == 0:
+        limit = 1  # Where tasks are eager, asyncio takes the first step of what has no time.
+    op = ["wait_for", limit, ops]
     return [["try", [op], [["Timeout", []]], None] if stage.chance(0.5) else op]
 
 
@@ -416,3 +419,80 @@ def rivals(stage, spot):
         names = [op[1] for op in ops]
         ops.append(stage.calling([["cancel", stage.pick(*names)] for _ in range(stage.pick(1, 1, 2))]))
     return ops
+
+
+# ---------------------------------------------------------------- what is rarely done
+
+@situation("edges", 4)
+def look(stage, spot):
+    """What an object looks like from outside, now and in the middle of what others do with it."""
+    name = stage.thing(*THINGS, "bounded")
+    return name and [["look", name] if stage.chance(0.5) else ["call_soon", stage.name("h"), [["look", name]]]]
+
+
+@situation("edges", 1)
+def look_at_a_timeout(stage, spot):
+    pool = list(spot.timeouts) + stage.old_timeouts
+    return [["look", stage.pick(*pool)]] if pool else None
+
+
+@situation("edges", 2.5, names=True)
+def shut_a_queue_down(stage, spot):
+    """While somebody waits at it, perhaps, and with somebody who comes behind."""
+    name = stage.thing("queue")
+    if name is None:
+        return None
+    ops = [["shutdown", name, stage.chance(0.4)]]
+    if stage.chance(0.5):
+        ops.insert(stage.random.randint(0, 1), poke_queue(stage, name, bare=True))
+    if stage.chance(0.4):
+        ops = [stage.calling(ops)]
+    return guarded_from_queues(ops) + ([["look", name]] if stage.chance(0.3) else [])
+
+
+@situation("edges", 2)
+def poke_a_queue(stage, spot):
+    name = stage.thing("queue")
+    return name and guarded_from_queues([poke_queue(stage, name)])
+
+
+def poke_queue(stage, name, bare=False):
+    at_once = [["put_nowait", name, stage.random.randint(0, 9)], ["get_nowait", name], ["task_done", name]]
+    return stage.pick(*at_once) if bare else stage.pick(*at_once, ["put", name, 1], ["get", name], ["join_queue", name])
+
+
+def guarded_from_queues(ops):
+    return [["try", ops, [[kind, []] for kind in ("QueueFull", "QueueEmpty", "QueueShutDown", "TooManyTaskDone")], None]]
+
+
+@situation("edges", 4)
+def take_and_give_back(stage, spot):
+    """Places that are taken and given back by whoever likes, in whatever number."""
+    name = stage.thing("semaphore", "bounded", "bounded")
+    if name is None:
+        return None
+    ops = stage.pick([["take", name]], [["take", name], stage.nap(), ["release", name]], [["release", name]],
+                     [["release", name], ["take", name]], [["take", name], ["release", name], ["release", name]])
+    if len(ops) == 1 and stage.chance(0.3):
+        ops = [stage.calling([["release", name]])]
+    return [["try", ops, [["ReleasedTooOften", []]], None]] + ([["look", name]] if stage.chance(0.3) else [])
+
+
+@situation("edges", 2, names=True)
+def remove_a_callback(stage, spot):
+    """Before what it waits for is done, after that, or in between."""
+    name, labels = stage.awaitable(), [stage.name("L") for _ in range(stage.pick(1, 2, 3))]
+    if name is None:
+        return None
+    removal = [["remove_callback", name, stage.pick(*labels)] for _ in range(stage.pick(1, 1, 2))]
+    ops = [["add_callback", name, label] for label in labels]
+    if stage.chance(0.3) and name in stage.futures:
+        ops.append(["try", [settling(stage, name)], [["InvalidState", []]], None])
+    if stage.chance(0.4):
+        return ops + [stage.calling(removal)]
+    return ops + ([stage.nap()] if stage.chance(0.5) else []) + removal
+
+
+@situation("edges", 1.5)
+def change_how_tasks_begin(stage, spot):
+    return [["eager", stage.chance(0.5)]]

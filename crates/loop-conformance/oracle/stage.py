@@ -10,6 +10,7 @@ FAMILIES = {
     "all": {"basic", "futures", "callbacks", "cancel", "gather", "wait", "groups", "timeouts", "sync"},
     "eager": {"basic", "futures", "callbacks", "cancel", "gather", "wait", "groups", "timeouts", "sync", "eager"},
     "contend": {"basic", "cancel", "timeouts", "sync"},
+    "edges": {"basic", "futures", "callbacks", "cancel", "gather", "wait", "groups", "timeouts", "sync", "edges"},
 }
 """The families of ops that each profile draws from."""
 
@@ -53,7 +54,7 @@ class Stage:
         self.count = 0
         self.tasks, self.futures, self.gathers, self.handles = [], [], [], []
         self.old_groups, self.old_timeouts = [], []
-        self.things = {what: [] for what in THINGS}
+        self.things = {what: [] for what in THINGS + ("bounded",)}
 
     # ------------------------------------------------------------ chance
 
@@ -127,6 +128,10 @@ class Stage:
         """The op that makes a sync object, which joins its pool."""
         name = self.name(what[0])
         self.things[what].append(name)
+        if what == "semaphore" and "edges" in self.families and self.chance(0.5):
+            self.things[what].remove(name)
+            self.things["bounded"].append(name)
+            return ["bounded", name, self.pick(1, 1, 2)]
         if what == "semaphore":
             return [what, name, self.pick(1, 1, 2, 3)]
         if what == "queue":

@@ -13,6 +13,7 @@ LINES = {
     "set_result": "env[{0}].set_result({1})",
     "set_exception": "env[{0}].set_exception(UserError({1}))",
     "add_callback": "env[{0}].add_done_callback(on_done({1}))",
+    "remove_callback": "note(me, 'removed', {1}, remove_callback(env[{0}], {1}))",
     "result": "note(me, 'result', {0}, env[{0}].result())",
     "state": "note(me, 'state', {0}, outcome(env[{0}]))",
     "cancel_handle": "env[{0}].cancel()",
@@ -21,6 +22,11 @@ LINES = {
     "event_clear": "env[{0}].clear()",
     "lock": "env[{0}] = asyncio.Lock()",
     "semaphore": "env[{0}] = asyncio.Semaphore({1})",
+    "bounded": "env[{0}] = asyncio.BoundedSemaphore({1})",
+    "release": "env[{0}].release()",
+    "shutdown": "env[{0}].shutdown({1})",
+    "look": "note(me, 'look', {0}, looks(env[{0}]))",
+    "eager": "eager({0})",
     "queue": "env[{0}] = QUEUES[{1}]({2})",
     "condition": "env[{0}] = asyncio.Condition()",
     "barrier": "env[{0}] = asyncio.Barrier({1})",
@@ -36,6 +42,7 @@ LINES = {
     "as_completed": "await as_completed(me, {0}, {1})",
     "reschedule": "reschedule(env[{0}], {1})",
     "event_wait": "await env[{0}].wait()",
+    "take": "await env[{0}].acquire()",
     "put": "await env[{0}].put({1})",
     "get": "note(me, 'item', {0}, await env[{0}].get())",
     "join_queue": "await env[{0}].join()",
@@ -52,7 +59,7 @@ LINES = {
 """An op without a body, as a line of Python; `{0}`, `{1}`, `{2}` are its arguments."""
 
 LOOKED_UP = {
-    "cancel": 0, "set_result": 0, "set_exception": 0, "add_callback": 0, "result": 0, "state": 0, "cancel_handle": 0,
+    "cancel": 0, "set_result": 0, "set_exception": 0, "add_callback": 0, "remove_callback": 0, "release": 0, "take": 0, "shutdown": 0, "look": 0, "result": 0, "state": 0, "cancel_handle": 0,
     "event_set": 0, "event_clear": 0, "put_nowait": 0, "get_nowait": 0, "task_done": 0, "await": 0, "shield": 0,
     "wait_for_task": 1, "reschedule": 0, "tg_spawn": 0, "event_wait": 0, "with": 0, "put": 0, "get": 0, "join_queue": 0,
     "cond_wait": 0, "notify": 0, "barrier_wait": 0, "barrier_abort": 0, "barrier_reset": 0,
@@ -62,7 +69,7 @@ LOOKED_UP = {
 NEVER_SUSPEND = {
     "log", "spawn", "spawn_eager", "cancel", "future", "set_result", "set_exception", "add_callback", "result", "state",
     "call_soon", "call_later", "call_at", "cancel_handle", "event", "event_set", "event_clear", "lock", "semaphore", "queue",
-    "condition", "barrier", "put_nowait", "get_nowait", "task_done",
+    "condition", "barrier", "remove_callback", "bounded", "release", "shutdown", "look", "eager", "put_nowait", "get_nowait", "task_done",
 }
 """Ops that are allowed in callbacks. Others do nothing there."""
 

@@ -94,3 +94,8 @@ class RecordedTask(asyncio.Task):
     def make(cls, loop, coro, **options):
         """The loop's task factory."""
         return cls(coro, loop=loop, **options)
+
+    @classmethod
+    def make_eager(cls, loop, coro, **options):
+        """The same for a loop whose tasks are all eager."""
+        return cls(coro, loop=loop, eager_start=True, **options)

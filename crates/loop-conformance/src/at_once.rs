@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use asyncloop::{
-    Barrier, Condition, Event, GetNowaitError, LifoQueue, Lock, LoopExt, PriorityQueue,
-    PutNowaitError, Queue, Semaphore,
+    Barrier, BoundedSemaphore, Condition, Event, GetNowaitError, LifoQueue, Lock, LoopExt,
+    PriorityQueue, PutNowaitError, Queue, Semaphore, eager_task_factory,
 };
 
 use crate::failure::Failure;
@@ -26,6 +26,10 @@ impl Machine {
             Op::Log(label) => self.note(me, ["log".into(), Rc::clone(label).into()]),
             Op::Spawn(name, body) => drop(self.spawn(name, body, false)),
             Op::SpawnEager(name, body) => drop(self.spawn(name, body, true)),
+            Op::Eager(eager) => {
+                let factory = eager.then_some(eager_task_factory);
+                self.event_loop().set_task_factory(factory);
+            }
             _ => {
                 let thing = self.table().get(op.needs()?);
                 return match thing {
@@ -58,6 +62,7 @@ impl Machine {
             Op::Event(name) => (name, Thing::Event(Event::new())),
             Op::Lock(name) => (name, Thing::Lock(Lock::new())),
             Op::Semaphore(name, places) => (name, Thing::Semaphore(Semaphore::new(*places))),
+            Op::Bounded(name, places) => (name, Thing::Bounded(BoundedSemaphore::new(*places))),
             Op::Queue(name, next, room) => (name, Thing::Queue(queue(*next, *room))),
             Op::Condition(name) => (name, Thing::Condition(Condition::new())),
             Op::Barrier(name, parties) => (name, Thing::Barrier(Barrier::new(*parties))),
@@ -80,10 +85,32 @@ impl Machine {
                 .set_exception(Failure::Own(Rc::clone(kind)))
                 .map_err(|_| Failure::InvalidState),
             (Op::AddCallback(_, label), Thing::Awaitable(awaitable)) => {
-                let (machine, label) = (self.clone(), Rc::clone(label));
-                awaitable.add_done_callback(move |awaitable| {
-                    machine.note_on("loop", "done", &label, state(awaitable));
+                let (machine, shown) = (self.clone(), Rc::clone(label));
+                let token = awaitable.add_done_callback(move |awaitable| {
+                    machine.note_on("loop", "done", &shown, state(awaitable));
                 });
+                self.table().set_callback(label, awaitable, token);
+                Ok(())
+            }
+            (Op::RemoveCallback(_, label), Thing::Awaitable(awaitable)) => {
+                let token = self.table().callback(&awaitable, label);
+                let removed = token.is_some_and(|token| awaitable.remove_done_callback(token));
+                self.note_on(me, "removed", label, removed.into());
+                Ok(())
+            }
+            (Op::Release(_), Thing::Semaphore(semaphore)) => {
+                semaphore.release();
+                Ok(())
+            }
+            (Op::Release(_), Thing::Bounded(semaphore)) => {
+                semaphore.release().map_err(|_| Failure::ReleasedTooOften)
+            }
+            (Op::Shutdown(_, immediate), Thing::Queue(queue)) => {
+                queue.shutdown(*immediate);
+                Ok(())
+            }
+            (Op::Look(name), thing) => {
+                self.note_on(me, "look", name, looks(&thing));
                 Ok(())
             }
             (Op::Result(name), Thing::Awaitable(awaitable)) => match awaitable.result() {
@@ -130,14 +157,17 @@ impl Machine {
                 Err(GetNowaitError::QueueEmpty) => Err(Failure::QueueEmpty),
                 Err(GetNowaitError::QueueShutDown) => Err(Failure::QueueShutDown),
             },
-            (Op::TaskDone(_), Thing::Queue(queue)) => queue
-                .task_done()
-                .map_err(|error| Failure::Internal(error.to_string().into())),
+            (Op::TaskDone(_), Thing::Queue(queue)) => {
+                queue.task_done().map_err(|_| Failure::TooManyTaskDone)
+            }
             (
                 Op::Cancel(name)
                 | Op::SetResult(name, _)
                 | Op::SetException(name, _)
                 | Op::AddCallback(name, _)
+                | Op::RemoveCallback(name, _)
+                | Op::Release(name)
+                | Op::Shutdown(name, _)
                 | Op::Result(name)
                 | Op::State(name)
                 | Op::CancelHandle(name)
@@ -176,6 +206,22 @@ impl Machine {
     pub(crate) fn note_on(&self, who: &str, what: &str, name: &Name, value: Value) {
         self.note(who, [what.into(), Rc::clone(name).into(), value]);
     }
+}
+
+/// What can be seen of a sync object or a timeout: what it prints of itself, without what is Rust's or Python's own.
+fn looks(thing: &Thing) -> Value {
+    let printed = match thing {
+        Thing::Event(event) => format!("{event:?}"),
+        Thing::Lock(lock) => format!("{lock:?}"),
+        Thing::Semaphore(semaphore) => format!("{semaphore:?}"),
+        Thing::Bounded(semaphore) => format!("{semaphore:?}"),
+        Thing::Queue(queue) => format!("{queue:?}"),
+        Thing::Condition(condition) => format!("{condition:?}"),
+        Thing::Barrier(barrier) => format!("{barrier:?}"),
+        Thing::Timeout(timeout) => format!("expired {}", timeout.expired()),
+        _ => String::new(),
+    };
+    printed.as_str().into()
 }
 
 const OPEN: &str = "a program runs while its loop is open";

@@ -25,6 +25,10 @@ pub enum Failure {
     QueueEmpty,
     /// The queue was shut down.
     QueueShutDown,
+    /// A place was given back that nobody had taken.
+    ReleasedTooOften,
+    /// More items were said to be done than were put.
+    TooManyTaskDone,
     /// The barrier was aborted or reset.
     BrokenBarrier,
     /// What a group collected, in the order in which it did.
@@ -43,6 +47,8 @@ impl fmt::Display for Failure {
             Self::QueueFull => f.write_str("QueueFull"),
             Self::QueueEmpty => f.write_str("QueueEmpty"),
             Self::QueueShutDown => f.write_str("QueueShutDown"),
+            Self::ReleasedTooOften => f.write_str("ReleasedTooOften"),
+            Self::TooManyTaskDone => f.write_str("TooManyTaskDone"),
             Self::BrokenBarrier => f.write_str("BrokenBarrier"),
             Self::Group(failures) => {
                 f.write_str("Group(")?;

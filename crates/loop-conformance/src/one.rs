@@ -55,6 +55,8 @@ impl Machine {
                 let _permit = semaphore.acquire().await;
                 self.run_ops(scope, ops).await?;
             }
+            (Op::Take(_), Thing::Semaphore(semaphore)) => semaphore.acquire().await.forget(),
+            (Op::Take(_), Thing::Bounded(semaphore)) => semaphore.acquire().await.forget(),
             (Op::With(_, ops), Thing::Condition(condition)) => {
                 let _guard = condition.acquire().await;
                 self.run_ops(scope, ops).await?;

@@ -8,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 use crate::corpus::{Entry, entries};
 
 /// What a generator of programs can be asked for.
-pub const PROFILES: [&str; 7] = [
-    "tasks", "cancel", "groups", "sync", "all", "eager", "contend",
+pub const PROFILES: [&str; 8] = [
+    "tasks", "cancel", "groups", "sync", "all", "eager", "contend", "edges",
 ];
 
 /// The oracle's script, run by a CPython 3.13.

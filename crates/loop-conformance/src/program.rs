@@ -87,6 +87,8 @@ pub enum Op {
     SetException(Name, Name),
     /// Adds a done callback to the first name, which notes the second and the outcome.
     AddCallback(Name, Name),
+    /// Removes the callback that notes the second name from the first, and notes whether it was still there.
+    RemoveCallback(Name, Name),
     /// Notes a future's result, or raises what asking for it raises.
     Result(Name),
     /// Notes what has become of a task, future or gather.
@@ -109,12 +111,22 @@ pub enum Op {
     Lock(Name),
     /// Makes a semaphore with this many places.
     Semaphore(Name, usize),
+    /// Makes a semaphore that refuses to have more places than these.
+    Bounded(Name, usize),
+    /// Gives a place back to a semaphore, whether it was taken or not.
+    Release(Name),
     /// Makes a queue with room for this many items; for any number, if it is 0.
     Queue(Name, Next, usize),
+    /// Shuts a queue down; the flag drops what it holds.
+    Shutdown(Name, bool),
     /// Makes a condition with a lock of its own.
     Condition(Name),
     /// Makes a barrier for this many parties.
     Barrier(Name, usize),
+    /// Notes what can be seen of a sync object or of a timeout.
+    Look(Name),
+    /// Makes all tasks from here on eager, or none but those that ask for it.
+    Eager(bool),
     /// Puts an item into a queue if there is room.
     PutNowait(Name, Value),
     /// Takes an item from a queue if there is one, and notes it.
@@ -162,6 +174,8 @@ pub enum Op {
     EventWait(Name),
     /// Runs ops while holding a lock, a condition's lock, or a place of a semaphore.
     With(Name, Body),
+    /// Takes a place of a semaphore and keeps it.
+    Take(Name),
     /// Puts an item into a queue.
     Put(Name, Value),
     /// Takes an item from a queue and notes it.
@@ -203,6 +217,11 @@ impl Op {
             | Self::SetResult(name, _)
             | Self::SetException(name, _)
             | Self::AddCallback(name, _)
+            | Self::RemoveCallback(name, _)
+            | Self::Release(name)
+            | Self::Take(name)
+            | Self::Shutdown(name, _)
+            | Self::Look(name)
             | Self::Result(name)
             | Self::State(name)
             | Self::CancelHandle(name)
@@ -310,6 +329,7 @@ impl<'de> Visitor<'de> for OpReader {
             "set_result" => Op::SetResult(with.name()?, with.next()?),
             "set_exception" => Op::SetException(with.name()?, with.name()?),
             "add_callback" => Op::AddCallback(with.name()?, with.name()?),
+            "remove_callback" => Op::RemoveCallback(with.name()?, with.name()?),
             "result" => Op::Result(with.name()?),
             "state" => Op::State(with.name()?),
             "call_soon" => Op::CallSoon(with.name()?, with.body()?),
@@ -322,6 +342,12 @@ impl<'de> Visitor<'de> for OpReader {
             "lock" => Op::Lock(with.name()?),
             "semaphore" => Op::Semaphore(with.name()?, with.next()?),
             "queue" => Op::Queue(with.name()?, with.next()?, with.next()?),
+            "bounded" => Op::Bounded(with.name()?, with.next()?),
+            "take" => Op::Take(with.name()?),
+            "release" => Op::Release(with.name()?),
+            "shutdown" => Op::Shutdown(with.name()?, with.next()?),
+            "look" => Op::Look(with.name()?),
+            "eager" => Op::Eager(with.next()?),
             "condition" => Op::Condition(with.name()?),
             "barrier" => Op::Barrier(with.name()?, with.next()?),
             "put_nowait" => Op::PutNowait(with.name()?, with.next()?),

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use asyncloop::{
-    Barrier, Condition, Event, Handle, Lock, LoopFuture, Queue, Semaphore, TaskGroup, Timeout,
-    TimerHandle,
+    Barrier, BoundedSemaphore, CallbackToken, Condition, Event, Handle, Lock, LoopFuture, Queue,
+    Semaphore, TaskGroup, Timeout, TimerHandle,
 };
 
 use crate::failure::Failure;
@@ -28,6 +28,7 @@ pub(crate) enum Thing {
     Event(Event),
     Lock(Lock),
     Semaphore(Semaphore),
+    Bounded(BoundedSemaphore),
     Queue(Queue<Value>),
     Condition(Condition),
     Barrier(Barrier),
@@ -38,6 +39,8 @@ pub(crate) enum Thing {
 pub(crate) struct Table {
     things: RefCell<HashMap<Name, Thing>>,
     tasks: RefCell<BTreeMap<String, Awaitable>>,
+    /// By what they note: whose they are.
+    callbacks: RefCell<HashMap<Name, (Awaitable, CallbackToken)>>,
 }
 
 impl Table {
@@ -54,6 +57,20 @@ impl Table {
         self.set(name, Thing::Awaitable(task.clone()));
         let old = self.tasks.borrow_mut().insert(name.to_string(), task);
         drop(old);
+    }
+
+    pub(crate) fn set_callback(&self, label: &Name, of: Awaitable, token: CallbackToken) {
+        let mut callbacks = self.callbacks.borrow_mut();
+        let old = callbacks.insert(Rc::clone(label), (of, token));
+        drop(callbacks);
+        drop(old);
+    }
+
+    /// The callback that notes this label, if it is one of this future's.
+    pub(crate) fn callback(&self, of: &Awaitable, label: &Name) -> Option<CallbackToken> {
+        let callbacks = self.callbacks.borrow();
+        let (owner, token) = callbacks.get(label)?;
+        owner.same(of).then_some(*token)
     }
 
     /// Those of the names that stand for something to wait for, in the order given.
@@ -75,7 +92,8 @@ impl Table {
 
     /// Forgets everything: callbacks that never ran may refer back to the table.
     pub(crate) fn clear(&self) {
-        drop((self.things.take(), self.tasks.take()));
+        let callbacks = self.callbacks.take();
+        drop((self.things.take(), self.tasks.take(), callbacks));
     }
 }
 

@@ -111,6 +111,13 @@ impl<W> Line<W> {
         self.asleep == self.next
     }
 
+    /// How many were not given out yet.
+    pub(crate) fn len_asleep(&self) -> usize {
+        let first = self.first.is_some() && self.first_id >= self.asleep;
+        let rest = self.rest.iter().filter(|(_, who)| who.is_some());
+        usize::from(first) + rest.filter(|(id, _)| *id >= self.asleep).count()
+    }
+
     #[inline]
     pub(crate) fn first(&self) -> Option<&W> {
         self.first.as_ref()
@@ -187,6 +194,8 @@ mod tests {
                 _ => {
                     assert_eq!(line.len(), model.len());
                     assert_eq!(line.is_empty(), model.is_empty());
+                    let asleep = model.iter().filter(|entry| !entry.2).count();
+                    assert_eq!(line.len_asleep(), asleep);
                     let same = line.iter().zip(&model).all(|(a, (_, b, _))| a == b);
                     assert!(same && line.iter().count() == model.len());
                     assert_eq!(line.first(), model.first().map(|entry| &entry.1));

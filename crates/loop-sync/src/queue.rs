@@ -385,8 +385,8 @@ impl<T> fmt::Debug for Queue<T> {
             write!(f, " _queue[{}]", store.len())?;
         }
         let counts = [
-            (inner.getters.len(), " _getters"),
-            (inner.putters.len(), " _putters"),
+            (inner.getters.len_asleep(), " _getters"),
+            (inner.putters.len_asleep(), " _putters"),
         ];
         for (count, name) in counts {
             if count > 0 {

@@ -29,6 +29,11 @@ impl Waiters {
         self.line.borrow().len()
     }
 
+    /// How many stand in the line and were not woken yet.
+    pub(crate) fn len_asleep(&self) -> usize {
+        self.line.borrow().len_asleep()
+    }
+
     /// Whether anybody stands in the line whose wait is not cancelled: woken or not, it comes first.
     pub(crate) fn any(&self) -> bool {
         self.line.borrow().iter().any(|who| !who.is_over())

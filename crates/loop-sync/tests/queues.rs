@@ -66,6 +66,26 @@ fn putter_that_was_woken_in_vain_and_gives_up_wakes_nobody_in_vain() {
 }
 
 #[test]
+fn a_queue_shows_those_who_wait_and_were_not_woken() {
+    run(async {
+        let (trace, queue) = (Trace::default(), Queue::new(1));
+        for name in ["a", "b"] {
+            noting(&trace, name, queue.get());
+        }
+        yield_now().await;
+        assert_eq!(format!("{queue:?}"), "<Queue maxsize=1 _getters[2]>");
+        queue.put_nowait(1).unwrap();
+        let woken = "<Queue maxsize=1 _queue[1] _getters[1] tasks=1>";
+        assert_eq!(format!("{queue:?}"), woken);
+        queue.shutdown(false);
+        let all_woken = "<Queue maxsize=1 _queue[1] tasks=1 shutdown>";
+        assert_eq!(format!("{queue:?}"), all_woken);
+        yield_now().await;
+        assert_eq!(trace.take(), "a b");
+    });
+}
+
+#[test]
 fn joining_waits_for_each_item() {
     run(async {
         let (trace, queue) = (Trace::default(), Queue::new(0));

@@ -118,7 +118,8 @@ impl<T> LoopFuture<T> {
         self.state().has(State::FAILED)
     }
 
-    /// Asks for cancellation. `false`: it is settled already, and keeps its outcome.
+    /// Asks for cancellation. `false`: it is settled already, and keeps its outcome, of which whoever asks has taken charge:
+    /// an error is not reported as never retrieved.
     ///
     /// A plain future is cancelled at once. A task is asked, and may refuse later; a gather passes the request on to
     /// its children.

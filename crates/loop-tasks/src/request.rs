@@ -47,6 +47,10 @@ pub(crate) fn pass_on(task: TaskRef) {
 /// not been answered yet.
 #[inline]
 fn begin(future: &AnyFuture, asking: &mut Vec<Asking>) -> bool {
+    if future.is_settled() {
+        future.mark_retrieved(); // Who would have had it cancelled takes charge of what it came to.
+        return false;
+    }
     if let Some(task) = future.as_task() {
         if task.core().has(Flags::ASKING) {
             interrupt(task);

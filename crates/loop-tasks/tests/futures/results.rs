@@ -1,7 +1,9 @@
 //! What state a future is in, and that no value is lost.
 
 use crate::common::{Drops, Log, create_future, forget, reports, run, virtual_loop};
-use loop_tasks::{InvalidState, LoopExt, LoopFuture, NotReady, TaskError, create_task, yield_now};
+use loop_tasks::{
+    InvalidState, LoopExt, LoopFuture, NotReady, TaskError, create_task, gather_with, yield_now,
+};
 
 #[test]
 fn a_new_future_is_pending_and_has_no_result() {
@@ -196,15 +198,24 @@ fn whoever_looks_at_an_error_takes_charge_of_it() {
         future
     };
     let (by_result, by_taking, by_reference, by_value) = (failed(), failed(), failed(), failed());
+    let (by_cancelling, of_a_gather) = (failed(), failed());
     let _ = by_result.result();
     let _ = by_taking.take_result();
+    assert!(!by_cancelling.cancel(), "it has an outcome");
     event_loop
         .run_until_complete(async move {
             let _ = (&by_reference).await;
             let _ = by_value.await;
+            let children = [
+                of_a_gather.erase_future(),
+                create_future::<()>().erase_future(),
+            ];
+            let gather = gather_with(children, |heard| heard.is_none().then_some(Ok(())));
+            assert!(gather.cancel());
+            assert!(gather.await.is_err());
         })
         .unwrap();
-    drop((by_result, by_taking));
+    drop((by_result, by_taking, by_cancelling));
     assert_eq!(reports.take(), [""; 0]);
 }
 
