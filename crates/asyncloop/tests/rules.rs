@@ -23,7 +23,7 @@ fn a_future_of_another_loop_cannot_be_awaited() {
     let awaited = foreign.clone();
     let outcome = run(async move { awaited.await });
     let error = outcome.unwrap_err();
-    assert!(matches!(error, TaskError::WrongLoop { .. }), "{error:?}");
+    assert!(matches!(error, TaskError::WrongLoop(_)), "{error:?}");
     assert!(error.to_string().contains("attached to a different loop"));
     foreign.set_result(()).unwrap();
     other.close().unwrap();

@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
 
-use loop_tasks::TaskError;
+use loop_tasks::{Failure, TaskError};
 
 use crate::{FutureState, JobPanicked};
 
@@ -37,7 +36,7 @@ pub enum ConcurrentError {
     /// The producer went away without an outcome.
     Abandoned,
     /// The machinery around the work failed: a broken pool, a result that cannot be sent.
-    Failed(Arc<dyn Error + Send + Sync>),
+    Failed(Failure),
     /// The timeout of this call elapsed. The work goes on and its result can still be had.
     TimedOut,
     /// This call would have blocked the thread that the outcome has to come from.
@@ -58,7 +57,7 @@ impl ConcurrentError {
     /// ```
     #[must_use]
     pub fn failed(error: impl Error + Send + Sync + 'static) -> Self {
-        ConcurrentError::Failed(Arc::new(error))
+        ConcurrentError::Failed(Failure::new(error))
     }
 
     /// Whether this is a cancellation.
@@ -87,7 +86,7 @@ impl fmt::Display for ConcurrentError {
             ConcurrentError::Abandoned => {
                 f.write_str("the producer of the future was dropped without a result")
             }
-            ConcurrentError::Failed(error) => error.fmt(f),
+            ConcurrentError::Failed(error) => fmt::Display::fmt(error, f),
             ConcurrentError::TimedOut => {
                 f.write_str("timed out waiting for the future, which goes on")
             }

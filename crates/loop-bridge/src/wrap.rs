@@ -3,7 +3,6 @@
 use loop_core::{EventLoop, External, get_event_loop};
 use loop_tasks::{LoopExt, LoopFuture, Task, TaskError};
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bridges::{Bridge, Bridges, Signal};
@@ -184,10 +183,7 @@ fn chain<T: Send + 'static>(
 ) -> LoopFuture<T> {
     let wrapper = event_loop.create_future();
     let Some(bridges) = Bridges::of(event_loop) else {
-        fail(
-            &wrapper,
-            TaskError::Failed(Arc::new(loop_core::LoopError::Closed)),
-        );
+        fail(&wrapper, TaskError::failed(loop_core::LoopError::Closed));
         return wrapper;
     };
     let handle = event_loop.handle();
@@ -235,7 +231,7 @@ pub(crate) fn fail_with<T: 'static>(wrapper: &LoopFuture<T>, error: ConcurrentEr
         ConcurrentError::Panicked(panic) => fail(wrapper, TaskError::Panicked(panic.into())),
         ConcurrentError::Failed(error) => fail(wrapper, TaskError::Failed(error)),
         ConcurrentError::Taken => fail(wrapper, TaskError::Taken),
-        error => fail(wrapper, TaskError::Failed(Arc::new(error))),
+        error => fail(wrapper, TaskError::failed(error)),
     }
 }
 

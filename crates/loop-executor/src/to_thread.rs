@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::panic::Location;
-use std::sync::Arc;
 
 use loop_core::get_running_loop;
 use loop_tasks::{Context, LoopFuture, TaskError};
@@ -71,7 +70,7 @@ where
     drop(event_loop);
     let future = match submitted {
         Ok(future) => future,
-        Err(refused) => return Err(TaskError::Failed(Arc::new(refused.map(drop)))),
+        Err(refused) => return Err(TaskError::failed(refused.map(drop))),
     };
     let _guard = CancelOnDrop(future.clone());
     future.await

@@ -16,7 +16,7 @@ struct Bridged<F>(Cell<Option<F>>);
 
 impl<F: FnOnce(&EventLoop) + 'static> Kind for Bridged<F> {
     fn cancel(&self, this: &AnyFuture) -> bool {
-        if this.header().state.get().has(State::SETTLED | State::LOST) {
+        if this.header().state.get().has(State::OVER) {
             return false;
         }
         // Before the callbacks, as one that was there from the beginning.
@@ -39,7 +39,7 @@ impl<F: FnOnce(&EventLoop) + 'static> Job for OnCancel<F> {
 impl<T: 'static> LoopFuture<T> {
     #[track_caller]
     pub(crate) fn bridged(
-        owner: &LoopRef,
+        owner: LoopRef,
         on_cancel: impl FnOnce(&EventLoop) + 'static,
     ) -> LoopFuture<T> {
         let kind = Bridged(Cell::new(Some(on_cancel)));

@@ -247,12 +247,15 @@ impl IntoIterator for Callbacks {
 }
 
 /// Schedules every callback of a settled future, oldest first.
-#[inline]
+#[inline(always)]
 pub(crate) fn schedule_all(future: &AnyFuture) {
-    let header = future.header();
-    if let List::None = header.callbacks.borrow().list {
-        return;
+    if !matches!(future.header().callbacks.borrow().list, List::None) {
+        schedule_some(future);
     }
+}
+
+fn schedule_some(future: &AnyFuture) {
+    let header = future.header();
     let mut callbacks = header.callbacks.borrow_mut();
     match &callbacks.list {
         // Nearly always.

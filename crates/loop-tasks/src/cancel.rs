@@ -29,7 +29,7 @@ pub(crate) fn end_own(core: &TaskCore) {
 /// Gives a request back to a task whose await passed it on and was dropped before it came to anything.
 pub(crate) fn give_back(task: &TaskRef) {
     let core = task.core();
-    if core.has(Flags::ABSORBING) || task.header().state.get().has(State::SETTLED | State::LOST) {
+    if core.has(Flags::ABSORBING) || task.header().state.get().has(State::OVER) {
         return;
     }
     core.set(Flags::ARMED);

@@ -21,7 +21,7 @@ use std::any::TypeId;
 use std::cell::{Cell as StdCell, RefCell, UnsafeCell};
 use std::fmt;
 use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
+use std::mem::{ManuallyDrop, offset_of};
 use std::ops::Deref;
 use std::panic::Location;
 use std::ptr::NonNull;
@@ -37,7 +37,7 @@ use crate::request;
 use crate::seldom::Seldom;
 use crate::state::State;
 use crate::task_core::{Flags, TaskCore};
-use crate::vtable::{self, Functions, Kind, TaskFunctions, VTable};
+use crate::vtable::{Functions, Kind, TaskFunctions, VTable};
 
 /// The part of a cell that does not depend on its type. What is looked at together stands together.
 #[repr(C)]
@@ -55,6 +55,7 @@ impl Header {
     #[inline(always)]
     fn new(
         refs: u32,
+        state: State,
         owner: LoopRef,
         vtable: &'static VTable,
         place: &'static Location<'static>,
@@ -65,7 +66,7 @@ impl Header {
             owner,
             callbacks: Seldom::default(),
             place,
-            state: StdCell::new(State::default()),
+            state: StdCell::new(state),
         }
     }
 
@@ -99,20 +100,76 @@ pub(crate) struct Cell<T, K> {
     pub(crate) kind: K,
 }
 
-/// A task. Its core stands where it does in every task, whatever the type: behind the header.
+/// A task. Its core stands where it does in every task, whatever the type: before the header, where the pointers to a
+/// cell lead. Behind the header stands the body, as in what is no task.
 #[repr(C)]
 pub(crate) struct TaskCell<F: Future> {
-    header: Header,
-    pub(crate) core: TaskCore,
+    front: TaskFront,
     pub(crate) body: Body<F::Output>,
     pub(crate) future: UnsafeCell<ManuallyDrop<F>>,
 }
 
 /// The part of every [`TaskCell`] that does not depend on its type.
 #[repr(C)]
-struct TaskFront {
-    header: Header,
+pub(crate) struct TaskFront {
     core: TaskCore,
+    header: Header,
+}
+
+impl<F: Future> TaskCell<F> {
+    #[inline(always)]
+    pub(crate) fn core(&self) -> &TaskCore {
+        &self.front.core
+    }
+}
+
+/// Cells, which are named by the place of their header.
+///
+/// # Safety
+/// `HEADER` is the offset of the header. Behind the header stands a `Body`, as near as its alignment allows.
+pub(crate) unsafe trait AnyCell: Sized {
+    const HEADER: usize;
+
+    /// The cell with this header.
+    ///
+    /// # Safety
+    /// It is the header of such a cell, and the pointer was made from the whole allocation.
+    #[inline(always)]
+    unsafe fn of(header: NonNull<Header>) -> NonNull<Self> {
+        // SAFETY: the caller's promise; there the cell begins.
+        unsafe { header.byte_sub(Self::HEADER) }.cast()
+    }
+}
+
+// SAFETY: repr(C): the body is the next field.
+unsafe impl<T, K> AnyCell for Cell<T, K> {
+    const HEADER: usize = offset_of!(Self, header);
+}
+
+// SAFETY: repr(C), twice: the header ends where the front does, which has no alignment that the header does not have, and
+// the body is the next field.
+unsafe impl<F: Future> AnyCell for TaskCell<F> {
+    const HEADER: usize = const {
+        assert!(offset_of!(TaskFront, header) + size_of::<Header>() == size_of::<TaskFront>());
+        offset_of!(TaskFront, header)
+    };
+}
+
+/// The body behind a header.
+///
+/// # Safety
+/// `header` must be that of a live cell whose outcome is a `T`, made from the whole allocation, and the reference must
+/// not outlive it.
+#[inline(always)]
+pub(crate) unsafe fn body<'a, T>(header: NonNull<Header>) -> &'a Body<T> {
+    // SAFETY: the caller's promise and that of `AnyCell`.
+    unsafe {
+        let mut behind = header.add(1).cast::<u8>();
+        if const { align_of::<Body<T>>() > align_of::<Header>() } {
+            behind = behind.add(behind.align_offset(align_of::<Body<T>>()));
+        }
+        behind.cast::<Body<T>>().as_ref()
+    }
 }
 
 /// A counted reference to a cell of whatever type.
@@ -173,11 +230,6 @@ impl AnyFuture {
     pub(crate) fn fail(&self, error: TaskError) {
         // SAFETY: the vtable is this cell's own.
         unsafe { (self.header().vtable.fail)(self.0, error) }
-    }
-
-    /// Whether it is a task or a gather, whose outcome nobody sets from outside.
-    pub(crate) fn settles_itself(&self) -> bool {
-        self.header().vtable.settles_itself
     }
 
     /// Whether it came to a cancellation: cancelled, or a gather that failed with that.
@@ -278,9 +330,12 @@ impl TaskRef {
     /// The bookkeeping of the task.
     #[inline]
     pub(crate) fn core(&self) -> &TaskCore {
-        // SAFETY: the cell is a `TaskCell`, which begins as a `TaskFront` does (repr(C)); the pointer was made from
-        // the whole allocation, which this reference keeps alive.
-        unsafe { &self.0.0.cast::<TaskFront>().as_ref().core }
+        // SAFETY: the cell is a `TaskCell`, whose header is in a `TaskFront`; the pointer was made from the whole
+        // allocation, which this reference keeps alive.
+        unsafe {
+            let front = self.0.0.byte_sub(offset_of!(TaskFront, header));
+            &front.cast::<TaskFront>().as_ref().core
+        }
     }
 
     /// Whether this is the task's own waker, and no combinator's.
@@ -342,11 +397,15 @@ impl<T: 'static> Typed<T> {
     #[inline]
     pub(crate) fn new<K: Kind>(owner: LoopRef, kind: K, place: &'static Location<'static>) -> Self {
         let vtable = const { &Functions::<T, K>::PLAIN };
+        let state = match K::OWN_OUTCOME {
+            true => State::OWN_OUTCOME,
+            false => State::default(),
+        };
         let block = recycle::take::<Cell<T, K>>();
         let cell = block.as_ptr();
         // SAFETY: the place is for such a cell, and not filled yet.
         unsafe {
-            (&raw mut (*cell).header).write(Header::new(1, owner, vtable, place));
+            (&raw mut (*cell).header).write(Header::new(1, state, owner, vtable, place));
             (&raw mut (*cell).body).write(Body::new(None));
             (&raw mut (*cell).kind).write(kind);
         }
@@ -370,14 +429,22 @@ impl<T: 'static> Typed<T> {
         let cell = block.as_ptr();
         // SAFETY: the place is for such a cell, and not filled yet.
         unsafe {
-            (&raw mut (*cell).header).write(Header::new(2, owner, vtable, place));
-            (&raw mut (*cell).core).write(TaskCore::new(key, serial));
+            (&raw mut (*cell).front.core).write(TaskCore::new(key, serial));
+            (&raw mut (*cell).front.header).write(Header::new(
+                2,
+                State::OWN_OUTCOME,
+                owner,
+                vtable,
+                place,
+            ));
             (&raw mut (*cell).body).write(Body::new(errors));
             (&raw mut (*cell).future).write(UnsafeCell::new(ManuallyDrop::new(future)));
         }
+        // SAFETY: the header is in the place.
+        let header = unsafe { block.byte_add(TaskCell::<F>::HEADER) }.cast();
         // As many as the header counts.
-        let task = TaskRef(AnyFuture(block.cast()));
-        let any = AnyFuture(block.cast());
+        let task = TaskRef(AnyFuture(header));
+        let any = AnyFuture(header);
         let outcome = PhantomData;
         (task, Typed { any, outcome })
     }
@@ -392,7 +459,7 @@ impl<T> Typed<T> {
     #[inline]
     fn body(&self) -> &Body<T> {
         // SAFETY: a Typed<T> names a cell whose outcome is a T, and keeps it alive.
-        unsafe { vtable::body::<T>(self.any.0) }
+        unsafe { body::<T>(self.any.0) }
     }
 
     #[inline]

@@ -4,13 +4,16 @@ use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use loop_core::{LoopError, panic_message};
+use loop_core::{LoopError, LoopRef, panic_message};
 
 use crate::cancel::Cancelled;
 
 /// Why a future has no value.
+///
+/// Two words, whatever happened: it travels with every value that is awaited.
 ///
 /// A coroutine's own error is its output; this is what can happen to any task. With `?` it becomes an [`io::Error`]
 /// too, with this inside.
@@ -23,18 +26,30 @@ pub enum TaskError {
     /// It panicked.
     Panicked(Panicked),
     /// What was to produce it failed: a broken pool, another loop that closed.
-    Failed(Arc<dyn Error + Send + Sync>),
+    Failed(Failure),
     /// An owning await has moved the value out already: await by reference to share it.
     Taken,
     /// The future belongs to another loop than the task that awaits it: see `wrap_future` in `loop-bridge`.
-    WrongLoop {
-        /// The number of the future's loop.
-        future: u64,
-        /// The number of the task's loop.
-        task: u64,
-    },
+    WrongLoop(WrongLoop),
     /// The task awaits itself, which would never end.
     SelfAwait,
+}
+
+impl TaskError {
+    /// What was to produce the value failed with `error`.
+    ///
+    /// # Examples
+    /// See [`Failure`].
+    #[must_use]
+    pub fn failed(error: impl Error + Send + Sync + 'static) -> TaskError {
+        TaskError::Failed(Failure::new(error))
+    }
+
+    #[cold]
+    pub(crate) fn wrong_loop(future: &LoopRef, task: &LoopRef) -> TaskError {
+        let (of_future, of_task) = (future.id(), task.id());
+        TaskError::WrongLoop(WrongLoop(Box::new(Loops { of_future, of_task })))
+    }
 }
 
 impl fmt::Display for TaskError {
@@ -42,15 +57,11 @@ impl fmt::Display for TaskError {
         match self {
             TaskError::Cancelled(_) => f.write_str("cancelled"),
             TaskError::Panicked(panicked) => panicked.fmt(f),
-            TaskError::Failed(error) => error.fmt(f),
+            TaskError::Failed(error) => fmt::Display::fmt(error, f),
             TaskError::Taken => f.write_str(
                 "the result was moved out by an earlier await: await a reference to share it",
             ),
-            TaskError::WrongLoop { future, task } => write!(
-                f,
-                "the future of loop {future} is attached to a different loop than the task that awaits it (loop {task}): \
-                 use wrap_future"
-            ),
+            TaskError::WrongLoop(loops) => fmt::Display::fmt(loops, f),
             TaskError::SelfAwait => f.write_str("Task cannot await on itself"),
         }
     }
@@ -70,6 +81,112 @@ impl From<TaskError> for io::Error {
         io::Error::other(error)
     }
 }
+
+/// An error that everybody who awaits may have: what [`TaskError::Failed`] says.
+///
+/// # Examples
+/// ```
+/// use loop_tasks::TaskError;
+/// let TaskError::Failed(failure) = TaskError::failed(std::io::Error::other("the pool broke")) else {
+///     unreachable!()
+/// };
+/// assert_eq!(failure.to_string(), "the pool broke");
+/// assert!(failure.is::<std::io::Error>() && failure.source().is_none());
+/// ```
+#[derive(Clone)]
+pub struct Failure(Arc<Box<dyn Error + Send + Sync>>);
+
+impl Failure {
+    /// Wraps an error.
+    ///
+    /// # Examples
+    /// See [`Failure`].
+    #[must_use]
+    pub fn new(error: impl Error + Send + Sync + 'static) -> Failure {
+        Failure(Arc::new(Box::new(error)))
+    }
+}
+
+impl Deref for Failure {
+    type Target = dyn Error + Send + Sync;
+
+    fn deref(&self) -> &Self::Target {
+        &**self.0
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&**self.0, f)
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self.0, f)
+    }
+}
+
+/// The two loops of [`TaskError::WrongLoop`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrongLoop(Box<Loops>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Loops {
+    of_future: u64,
+    of_task: u64,
+}
+
+impl WrongLoop {
+    /// The number of the future's loop: its [`EventLoop::id`](loop_core::EventLoop::id).
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::EventLoop;
+    /// use loop_tasks::{LoopExt, LoopFuture, RunError, TaskError};
+    /// let (one, other) = (EventLoop::new()?, EventLoop::new()?);
+    /// let future: LoopFuture<u32> = other.create_future();
+    /// let Err(RunError::Task(TaskError::WrongLoop(loops))) = one.run_until_complete(&future) else {
+    ///     unreachable!()
+    /// };
+    /// assert_eq!((loops.of_future(), loops.of_task()), (other.id(), one.id()));
+    /// # one.close()?;
+    /// # other.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn of_future(&self) -> u64 {
+        self.0.of_future
+    }
+
+    /// The number of the loop of the task that awaits it.
+    ///
+    /// # Examples
+    /// See [`of_future`](WrongLoop::of_future).
+    #[must_use]
+    pub fn of_task(&self) -> u64 {
+        self.0.of_task
+    }
+}
+
+impl fmt::Display for WrongLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Loops { of_future, of_task } = &*self.0;
+        write!(
+            f,
+            "the future of loop {of_future} is attached to a different loop than the task that awaits it (loop {of_task}): \
+             use wrap_future"
+        )
+    }
+}
+
+impl Error for WrongLoop {}
 
 /// A panic that became the outcome of a task.
 #[derive(Clone)]

@@ -152,7 +152,7 @@ pub trait LoopExt {
 impl LoopExt for EventLoop {
     #[track_caller]
     fn create_future<T: 'static>(&self) -> LoopFuture<T> {
-        LoopFuture::new(&self.loop_ref())
+        LoopFuture::new(self.loop_ref())
     }
 
     #[track_caller]
@@ -160,7 +160,7 @@ impl LoopExt for EventLoop {
         &self,
         on_cancel: impl FnOnce(&EventLoop) + 'static,
     ) -> LoopFuture<T> {
-        LoopFuture::bridged(&self.loop_ref(), on_cancel)
+        LoopFuture::bridged(self.loop_ref(), on_cancel)
     }
 
     #[track_caller]
@@ -192,8 +192,8 @@ impl LoopExt for EventLoop {
                 return future.extract(A::share()).map_err(RunError::Task);
             }
             // This loop would run for ever: it is another one that can settle it.
-            let (future, task) = (owner.id(), self.id());
-            return Err(RunError::Task(TaskError::WrongLoop { future, task }));
+            let error = TaskError::wrong_loop(owner, &event_loop);
+            return Err(RunError::Task(error));
         }
         let token = future.listen(Callback::Call(Box::new(move |_| {
             event_loop.event_loop().stop()

@@ -50,7 +50,7 @@ struct Plain;
 
 impl Kind for Plain {
     fn cancel(&self, this: &AnyFuture) -> bool {
-        if this.header().state.get().has(State::SETTLED | State::LOST) {
+        if this.header().state.get().has(State::OVER) {
             return false;
         }
         table::settle_cancelled(this);
@@ -185,16 +185,16 @@ impl<T> LoopFuture<T> {
 
 impl<T: 'static> LoopFuture<T> {
     #[track_caller]
-    pub(crate) fn new(owner: &LoopRef) -> LoopFuture<T> {
-        LoopFuture(Typed::new(owner.clone(), Plain, Location::caller()))
+    pub(crate) fn new(owner: LoopRef) -> LoopFuture<T> {
+        LoopFuture(Typed::new(owner, Plain, Location::caller()))
     }
 
     pub(crate) fn with_kind<K: Kind>(
-        owner: &LoopRef,
+        owner: LoopRef,
         kind: K,
         place: &'static Location<'static>,
     ) -> LoopFuture<T> {
-        LoopFuture(Typed::new(owner.clone(), kind, place))
+        LoopFuture(Typed::new(owner, kind, place))
     }
 
     /// Sets the result.
@@ -213,10 +213,10 @@ impl<T: 'static> LoopFuture<T> {
     /// See [`LoopFuture`].
     #[inline]
     pub fn set_result(&self, value: T) -> Result<(), InvalidState<T>> {
-        if self.state().has(State::SETTLED | State::LOST) || self.any().settles_itself() {
+        if self.state().has(State::CLOSED) {
             return Err(InvalidState(value));
         }
-        self.finish(Ok(value), State::default());
+        self.finish(|| Outcome::Value(value), State::default());
         Ok(())
     }
 
@@ -238,27 +238,27 @@ impl<T: 'static> LoopFuture<T> {
     /// let event_loop = EventLoop::new()?;
     /// let future: LoopFuture<u32> = event_loop.create_future();
     /// let error = std::io::Error::other("the pool broke");
-    /// future.set_failure(TaskError::Failed(Arc::new(error))).unwrap();
+    /// future.set_failure(TaskError::failed(error)).unwrap();
     /// let error = event_loop.run_until_complete(&future).unwrap_err();
     /// assert_eq!(error.to_string(), "the pool broke");
     /// # event_loop.close()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn set_failure(&self, error: TaskError) -> Result<(), InvalidState<TaskError>> {
-        if self.state().has(State::SETTLED | State::LOST) || self.any().settles_itself() {
+        if self.state().has(State::CLOSED) {
             return Err(InvalidState(error));
         }
         let bits = match error {
             TaskError::Cancelled(_) => State::CANCELLED,
             _ => State::FAILED,
         };
-        self.finish(Err(error), bits);
+        self.finish(|| Outcome::Error(error), bits);
         Ok(())
     }
 
     /// Settles it, whatever its kind.
-    #[inline]
-    pub(crate) fn finish(&self, outcome: Result<T, TaskError>, bits: State) {
+    #[inline(always)]
+    pub(crate) fn finish(&self, outcome: impl FnOnce() -> Outcome<T>, bits: State) {
         Outcome::settle(self.0.outcome(), outcome);
         table::settle(self.any(), bits);
     }
@@ -422,11 +422,11 @@ impl<V: 'static, E: fmt::Debug + 'static> LoopFuture<Result<V, E>> {
     /// # Examples
     /// See [`failed`](LoopFuture::failed).
     pub fn set_exception(&self, error: E) -> Result<(), InvalidState<E>> {
-        if self.state().has(State::SETTLED | State::LOST) || self.any().settles_itself() {
+        if self.state().has(State::CLOSED) {
             return Err(InvalidState(error));
         }
         self.0.set_errors(ErrorView::of_result);
-        self.finish(Ok(Err(error)), State::FAILED);
+        self.finish(|| Outcome::Value(Err(error)), State::FAILED);
         Ok(())
     }
 }

@@ -240,7 +240,7 @@ impl Gate {
         if let Place::Task(task, wait) = std::mem::take(&mut self.0) {
             task.core().waits.borrow_mut().leave(wait);
             let owner = &task.header().owner;
-            let future = LoopFuture::new(owner);
+            let future = LoopFuture::new(owner.clone());
             Tasks::of(owner).keep_moved((task.core().key, wait), future.any().clone());
             self.0 = Place::Away(Box::new(Away {
                 future,
@@ -296,7 +296,7 @@ impl Away {
     #[cold]
     fn begin(cx: &mut Context<'_>, what: &str) -> Box<Away> {
         let mut away = Box::new(Away {
-            future: LoopFuture::new(&running(what)),
+            future: LoopFuture::new(running(what)),
             tie: Tie::None,
             began: None,
         });

@@ -312,7 +312,7 @@ impl<V: 'static, E: 'static> Collect<Result<Vec<V>, E>> for Values<V, E> {
     fn child(&self, index: usize) -> Option<Result<Result<Vec<V>, E>, TaskError>> {
         let child = &self.0.futures[index];
         // A value stays where it is until all have one.
-        let has_value = matches!(&*child.typed().outcome().borrow(), Outcome::Done(Ok(Ok(_))));
+        let has_value = matches!(&*child.typed().outcome().borrow(), Outcome::Value(Ok(_)));
         if has_value {
             return None;
         }

@@ -47,16 +47,16 @@ impl Family {
 }
 
 impl Kind for GatherKind {
-    const SETTLES_ITSELF: bool = true;
+    const OWN_OUTCOME: bool = true;
 
     fn cancel(&self, this: &AnyFuture) -> bool {
-        let pending = !this.header().state.get().has(State::SETTLED | State::LOST);
+        let pending = !this.header().state.get().has(State::OVER);
         self.0.requested.set(pending);
         pending
     }
 
     fn children(&self, this: &AnyFuture) -> Option<Vec<AnyFuture>> {
-        let over = this.header().state.get().has(State::SETTLED | State::LOST);
+        let over = this.header().state.get().has(State::OVER);
         (!over).then(|| self.0.children.borrow().clone())
     }
 
@@ -97,7 +97,7 @@ impl<R: 'static, C: Collect<R>> Gathering<R, C> {
         };
         let failed = collect.failed(&outcome);
         outer.finish(
-            outcome,
+            || outcome.into(),
             if failed {
                 State::FAILED
             } else {
@@ -163,7 +163,7 @@ pub(crate) fn start<R: 'static>(
         children: RefCell::new(children.clone()),
         requested: Cell::new(false),
     });
-    let outer = LoopFuture::with_kind(&owner, GatherKind(Rc::clone(&family)), place);
+    let outer = LoopFuture::with_kind(owner.clone(), GatherKind(Rc::clone(&family)), place);
     let gathering = Rc::new(Gathering {
         outer: RefCell::new(Some(outer.clone())),
         left: Cell::new(order.len()),
@@ -174,8 +174,8 @@ pub(crate) fn start<R: 'static>(
     let foreign = |child: &&AnyFuture| !child.is_settled() && !child.header().owner.same(&owner);
     if let Some(foreign) = children.iter().find(foreign) {
         // It would be heard of by nobody who waits here: the loop that settles it cannot run meanwhile.
-        let (future, task) = (foreign.header().owner.id(), owner.id());
-        gathering.settle(Err(TaskError::WrongLoop { future, task }));
+        let error = TaskError::wrong_loop(&foreign.header().owner, &owner);
+        gathering.settle(Err(error));
         return outer;
     }
     if order.is_empty() {

@@ -355,7 +355,7 @@ impl<V: 'static, E: fmt::Debug + 'static> Listener for Child<V, E> {
         }
         task.mark_retrieved();
         let panicked = match &*self.future.typed().outcome().borrow() {
-            Outcome::Done(Err(TaskError::Panicked(panicked))) => Some(panicked.clone()),
+            Outcome::Error(TaskError::Panicked(panicked)) => Some(panicked.clone()),
             _ => None,
         };
         let failure = match panicked {

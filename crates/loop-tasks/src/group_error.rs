@@ -156,7 +156,7 @@ pub(crate) trait Holds<E> {
 impl<V: 'static, E: 'static> Holds<E> for LoopFuture<Result<V, E>> {
     fn borrow(&self) -> Option<Ref<'_, E>> {
         Ref::filter_map(self.typed().outcome().borrow(), |outcome| match outcome {
-            Outcome::Done(Ok(Err(error))) => Some(error),
+            Outcome::Value(Err(error)) => Some(error),
             _ => None,
         })
         .ok()

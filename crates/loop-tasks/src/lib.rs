@@ -87,7 +87,7 @@ pub use builder::{TaskBuilder, TaskFactory, create_task, eager_task_factory, try
 pub use cancel::{Cancelled, CatchCancel, catch_cancel};
 pub use context::{Context, ContextToken, ContextVar};
 pub use ensure::{Awaitable, EnsureFuture, ensure_future};
-pub use error::{InvalidState, NotReady, Panicked, RunError, TaskError};
+pub use error::{Failure, InvalidState, NotReady, Panicked, RunError, TaskError, WrongLoop};
 pub use ext::LoopExt;
 pub use future::{CallbackToken, LoopFuture};
 pub use gate::{Gate, GateOpener};

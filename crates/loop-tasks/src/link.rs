@@ -84,8 +84,8 @@ impl Tie {
                 return Poll::Ready(Err(TaskError::SelfAwait));
             }
             if !task.header().owner.same(&header.owner) {
-                let (future, task) = (header.owner.id(), task.header().owner.id());
-                return Poll::Ready(Err(TaskError::WrongLoop { future, task }));
+                let error = TaskError::wrong_loop(&header.owner, &task.header().owner);
+                return Poll::Ready(Err(error));
             }
         }
         if header.state.get().has(State::LOST) {

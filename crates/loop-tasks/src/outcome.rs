@@ -12,49 +12,58 @@ use crate::error::TaskError;
 use crate::quiet::quietly;
 
 /// What a future came to.
+///
+/// Not a `Result<T, TaskError>` with two variants more: that would be copied with its tag, and a processor that reads two
+/// words at once waits for each one that has just been written by itself.
 pub(crate) enum Outcome<T> {
     Pending,
-    Done(Result<T, TaskError>),
+    Value(T),
+    Error(TaskError),
     /// An owning await moved the value out.
     Taken,
 }
 
-impl<T> Outcome<T> {
-    // In these two, what is there is looked at first. Then nothing of it is dropped or moved that does not have to be, and
-    // a value is written and read as what it is: a processor that reads two words at once waits for each one that has just
-    // been written by itself.
+impl<T> From<Result<T, TaskError>> for Outcome<T> {
+    fn from(result: Result<T, TaskError>) -> Outcome<T> {
+        result.map_or_else(Outcome::Error, Outcome::Value)
+    }
+}
 
-    /// Gives a pending future its outcome.
+impl<T> Outcome<T> {
+    // In these two, what is there is looked at first: then nothing of it is dropped or moved that does not have to be.
+
+    /// Gives a pending future its outcome, which is made in its place.
     #[inline(always)]
-    pub(crate) fn settle(this: &RefCell<Outcome<T>>, result: Result<T, TaskError>) {
-        let mut outcome = this.borrow_mut();
+    pub(crate) fn settle(this: &RefCell<Outcome<T>>, outcome: impl FnOnce() -> Outcome<T>) {
+        let mut this = this.borrow_mut();
         assert!(
-            matches!(*outcome, Outcome::Pending),
+            matches!(*this, Outcome::Pending),
             "a future is settled once"
         );
-        *outcome = match result {
-            Ok(value) => Outcome::Done(Ok(value)),
-            Err(error) => Outcome::Done(Err(error)),
-        };
+        *this = outcome();
     }
 
     /// Moves the value of a settled future out.
     #[inline(always)]
     pub(crate) fn take(this: &RefCell<Outcome<T>>) -> Result<T, TaskError> {
         let mut outcome = this.borrow_mut();
-        if !matches!(*outcome, Outcome::Done(Ok(_))) {
+        if !matches!(*outcome, Outcome::Value(_)) {
             return Err(outcome.error());
         }
         match std::mem::replace(&mut *outcome, Outcome::Taken) {
-            Outcome::Done(result) => result,
-            Outcome::Pending | Outcome::Taken => unreachable!("it is done"),
+            Outcome::Value(value) => Ok(value),
+            other => {
+                // With nothing to drop it is never put together.
+                std::mem::forget(other);
+                unreachable!("it is a value")
+            }
         }
     }
 
     /// Shares the value of a settled future.
     pub(crate) fn share(&self, share: Share<T>) -> Result<T, TaskError> {
         match self {
-            Outcome::Done(Ok(value)) => Ok(share(value)),
+            Outcome::Value(value) => Ok(share(value)),
             _ => Err(self.error()),
         }
     }
@@ -63,8 +72,8 @@ impl<T> Outcome<T> {
     #[cold]
     fn error(&self) -> TaskError {
         match self {
-            Outcome::Done(Err(error)) => error.clone(),
-            Outcome::Done(Ok(_)) | Outcome::Taken => TaskError::Taken,
+            Outcome::Error(error) => error.clone(),
+            Outcome::Value(_) | Outcome::Taken => TaskError::Taken,
             Outcome::Pending => TaskError::Cancelled(Cancelled::new()),
         }
     }

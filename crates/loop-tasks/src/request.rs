@@ -108,7 +108,7 @@ fn finish(mut answer: bool, mut asking: Vec<Asking>) -> bool {
 
 /// Counts a request. `false`: the task is done and refuses it.
 fn accept(task: &TaskRef) -> bool {
-    if task.header().state.get().has(State::SETTLED | State::LOST) {
+    if task.header().state.get().has(State::OVER) {
         return false;
     }
     let requests = &task.core().requests;

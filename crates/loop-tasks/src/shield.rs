@@ -8,6 +8,7 @@ use crate::cell::AnyFuture;
 use crate::ensure::{EnsureFuture, Share};
 use crate::error::{Panicked, TaskError};
 use crate::future::LoopFuture;
+use crate::outcome::Outcome;
 use crate::state::State;
 use crate::table::{self, Tasks};
 use crate::vtable::Kind;
@@ -15,10 +16,10 @@ use crate::vtable::Kind;
 struct Shield;
 
 impl Kind for Shield {
-    const SETTLES_ITSELF: bool = true;
+    const OWN_OUTCOME: bool = true;
 
     fn cancel(&self, this: &AnyFuture) -> bool {
-        if this.header().state.get().has(State::SETTLED | State::LOST) {
+        if this.header().state.get().has(State::OVER) {
             return false;
         }
         table::settle_cancelled(this);
@@ -72,7 +73,7 @@ pub fn shield<A: EnsureFuture>(awaitable: A) -> LoopFuture<A::Output> {
     };
     let inner = awaitable.ensure_future(&event_loop).as_ref().clone();
     let owner = event_loop.loop_ref();
-    let outer = LoopFuture::with_kind(&owner, Shield, place);
+    let outer = LoopFuture::with_kind(owner.clone(), Shield, place);
     let guarding = Guarding {
         outer: outer.clone(),
         share: A::share(),
@@ -84,8 +85,8 @@ pub fn shield<A: EnsureFuture>(awaitable: A) -> LoopFuture<A::Output> {
     let theirs = &inner.any().header().owner;
     if !theirs.same(&owner) {
         // It would be heard of by nobody who waits here: the loop that settles it cannot run meanwhile.
-        let (future, task) = (theirs.id(), owner.id());
-        outer.finish(Err(TaskError::WrongLoop { future, task }), State::FAILED);
+        let error = TaskError::wrong_loop(theirs, &owner);
+        outer.finish(|| Outcome::Error(error), State::FAILED);
         return outer;
     }
     let token = inner.listen(Callback::Tell(Rc::new(guarding), 0));
@@ -125,7 +126,7 @@ impl<T: 'static> Guarding<T> {
             } else {
                 State::default()
             };
-            outer.finish(outcome, bits);
+            outer.finish(|| outcome.into(), bits);
         }
     }
 }

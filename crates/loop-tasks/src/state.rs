@@ -18,9 +18,15 @@ impl State {
     pub(crate) const RETRIEVED: State = State(1 << 3);
     /// Its loop was closed before it was settled: it never will be. Never with `SETTLED`.
     pub(crate) const LOST: State = State(1 << 4);
-
     /// Whoever goes through many futures has seen this one: set and cleared within one function.
     pub(crate) const MARKED: State = State(1 << 5);
+    /// Its outcome is its own, which nobody may set: a task, a gather. Never changes.
+    pub(crate) const OWN_OUTCOME: State = State(1 << 6);
+
+    /// There is nothing to wait for.
+    pub(crate) const OVER: State = State(State::SETTLED.0 | State::LOST.0);
+    /// No outcome is taken from outside.
+    pub(crate) const CLOSED: State = State(State::OVER.0 | State::OWN_OUTCOME.0);
 
     #[inline]
     pub(crate) fn has(self, bits: State) -> bool {

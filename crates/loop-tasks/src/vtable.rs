@@ -7,12 +7,12 @@
 
 use std::any::TypeId;
 use std::marker::PhantomData;
-use std::mem::{ManuallyDrop, offset_of};
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
-use crate::cell::{AnyFuture, Body, Cell, Header, TaskCell};
+use crate::cell::{AnyCell, AnyFuture, Cell, Header, TaskCell, body};
 use crate::error::TaskError;
 use crate::outcome::Outcome;
 use crate::recycle;
@@ -24,12 +24,8 @@ pub(crate) struct VTable {
     pub(crate) cancel: fn(&AnyFuture) -> bool,
     pub(crate) children: fn(&AnyFuture) -> Option<Vec<AnyFuture>>,
     pub(crate) disband: fn(&AnyFuture),
-    /// Whether it has an outcome of its own, which nobody may set.
-    pub(crate) settles_itself: bool,
     /// Whether the cell is a `TaskCell`.
     pub(crate) is_task: bool,
-    /// Where the `Body` stands in the cell.
-    pub(crate) body: usize,
     pub(crate) outcome_type: fn() -> TypeId,
     pub(crate) was_cancelled: unsafe fn(NonNull<Header>) -> bool,
     /// Polls the coroutine; when it is ready, keeps its output, drops it, and says whether the output is an error.
@@ -52,7 +48,7 @@ pub(crate) trait Kind: Sized + 'static {
     }
 
     /// Whether it has an outcome of its own, which nobody may set.
-    const SETTLES_ITSELF: bool = false;
+    const OWN_OUTCOME: bool = false;
 
     /// Lets go of what refers back to this cell: its loop is closed.
     fn disband(&self, _: &AnyFuture) {}
@@ -66,9 +62,7 @@ impl<T: 'static, K: Kind> Functions<T, K> {
         cancel: cancel::<T, K>,
         children: children::<T, K>,
         disband: disband::<T, K>,
-        settles_itself: K::SETTLES_ITSELF,
         is_task: false,
-        body: offset_of!(Cell<T, K>, body),
         outcome_type: TypeId::of::<T>,
         was_cancelled: was_cancelled::<T>,
         poll: |_, _| Poll::Pending,
@@ -86,9 +80,7 @@ impl<F: Future<Output: 'static> + 'static> TaskFunctions<F> {
         cancel: |_| false, // A request goes to what it waits for.
         children: |_| None,
         disband: |_| {},
-        settles_itself: true,
         is_task: true,
-        body: offset_of!(TaskCell<F>, body),
         outcome_type: TypeId::of::<F::Output>,
         was_cancelled: was_cancelled::<F::Output>,
         poll: poll::<F>,
@@ -99,25 +91,14 @@ impl<F: Future<Output: 'static> + 'static> TaskFunctions<F> {
 }
 
 /// # Safety
-/// `header` must be the first field of a live cell whose outcome is a `T`, and the reference must not outlive it.
-#[inline]
-pub(crate) unsafe fn body<'a, T>(header: NonNull<Header>) -> &'a Body<T> {
-    // SAFETY: the caller's promise; the vtable is the cell's own and says where in it the body stands, and the
-    // pointer was made from the whole allocation.
-    unsafe {
-        let offset = header.as_ref().vtable().body;
-        header.byte_add(offset).cast::<Body<T>>().as_ref()
-    }
-}
-
-/// # Safety
 /// `last` must be the last reference to a live `C`, which nobody uses afterwards.
 #[inline]
-unsafe fn destroy<C>(last: &AnyFuture) {
+unsafe fn destroy<C: AnyCell>(last: &AnyFuture) {
     if last.header().state.get().is_unretrieved_failure() {
         last.report_last();
     }
-    let cell = last.pointer().cast::<C>();
+    // SAFETY: the caller's promise.
+    let cell = unsafe { C::of(last.pointer()) };
     /// Gives the memory back, also when the drop of what was in it panics.
     struct Give<C>(NonNull<C>);
     impl<C> Drop for Give<C> {
@@ -143,19 +124,19 @@ unsafe fn destroy_task<F: Future<Output: 'static> + 'static>(last: &AnyFuture) {
 
 fn cancel<T: 'static, K: Kind>(this: &AnyFuture) -> bool {
     // SAFETY: this function stands only in the vtables of cells of this type, and `this` keeps it alive.
-    let cell = unsafe { this.pointer().cast::<Cell<T, K>>().as_ref() };
+    let cell = unsafe { Cell::<T, K>::of(this.pointer()).as_ref() };
     cell.kind.cancel(this)
 }
 
 fn children<T: 'static, K: Kind>(this: &AnyFuture) -> Option<Vec<AnyFuture>> {
     // SAFETY: as in `cancel`.
-    let cell = unsafe { this.pointer().cast::<Cell<T, K>>().as_ref() };
+    let cell = unsafe { Cell::<T, K>::of(this.pointer()).as_ref() };
     cell.kind.children(this)
 }
 
 fn disband<T: 'static, K: Kind>(this: &AnyFuture) {
     // SAFETY: as in `cancel`.
-    let cell = unsafe { this.pointer().cast::<Cell<T, K>>().as_ref() };
+    let cell = unsafe { Cell::<T, K>::of(this.pointer()).as_ref() };
     cell.kind.disband(this);
 }
 
@@ -165,8 +146,8 @@ unsafe fn was_cancelled<T>(header: NonNull<Header>) -> bool {
     // SAFETY: the caller's promise.
     let body = unsafe { body::<T>(header) };
     matches!(
-        &*body.outcome.borrow(),
-        Outcome::Done(Err(TaskError::Cancelled(_)))
+        *body.outcome.borrow(),
+        Outcome::Error(TaskError::Cancelled(_))
     )
 }
 
@@ -176,7 +157,7 @@ unsafe fn fail<T>(header: NonNull<Header>, error: TaskError) {
     // SAFETY: the caller's promise.
     let old = unsafe { body::<T>(header) }
         .outcome
-        .replace(Outcome::Done(Err(error)));
+        .replace(Outcome::Error(error));
     drop(old);
 }
 
@@ -186,22 +167,22 @@ unsafe fn failure<T>(header: NonNull<Header>) -> Option<String> {
     // SAFETY: the caller's promise.
     let body = unsafe { body::<T>(header) };
     match &*body.outcome.borrow() {
-        Outcome::Done(Err(error)) => Some(error.to_string()),
-        Outcome::Done(Ok(value)) => (body.errors.get()?().text)(value),
+        Outcome::Error(error) => Some(error.to_string()),
+        Outcome::Value(value) => (body.errors.get()?().text)(value),
         Outcome::Pending | Outcome::Taken => None,
     }
 }
 
 /// # Safety
-/// `header` must be the first field of a live `TaskCell<F>` that has its future, is marked as running, and is not being
+/// `header` must be that of a live `TaskCell<F>` that has its future, is marked as running, and is not being
 /// polled.
 unsafe fn poll<F: Future<Output: 'static> + 'static>(
     header: NonNull<Header>,
     cx: &mut Context<'_>,
 ) -> Poll<bool> {
     // SAFETY: the caller's promise.
-    let cell = unsafe { header.cast::<TaskCell<F>>().as_ref() };
-    debug_assert!(cell.core.has(Flags::FUTURE) && cell.core.has(Flags::RUNNING));
+    let cell = unsafe { TaskCell::<F>::of(header).as_ref() };
+    debug_assert!(cell.core().has(Flags::FUTURE) && cell.core().has(Flags::RUNNING));
     // SAFETY: nobody else reaches the future (table in `cell`), it never moves out of its cell, and it is dropped in
     // place; so it may be pinned.
     let future = unsafe { Pin::new_unchecked(&mut **cell.future.get()) };
@@ -210,20 +191,20 @@ unsafe fn poll<F: Future<Output: 'static> + 'static>(
     };
     let errors = cell.body.errors.get();
     let is_error = errors.is_some_and(|view| (view().is_error)(&output));
-    Outcome::settle(&cell.body.outcome, Ok(output));
+    Outcome::settle(&cell.body.outcome, || Outcome::Value(output));
     // SAFETY: the caller's promise, and the poll is over.
     unsafe { drop_future::<F>(header) }
     Poll::Ready(is_error)
 }
 
 /// # Safety
-/// `header` must be the first field of a live `TaskCell<F>` that is not being polled.
+/// `header` must be that of a live `TaskCell<F>` that is not being polled.
 #[inline]
 unsafe fn drop_future<F: Future<Output: 'static> + 'static>(header: NonNull<Header>) {
     // SAFETY: the caller's promise.
-    let cell = unsafe { header.cast::<TaskCell<F>>().as_ref() };
+    let cell = unsafe { TaskCell::<F>::of(header).as_ref() };
     // Cleared first: a drop that panics has happened all the same.
-    if cell.core.take(Flags::FUTURE) {
+    if cell.core().take(Flags::FUTURE) {
         // SAFETY: the flag says that the future is there, and nobody will look at it again.
         unsafe { ManuallyDrop::drop(&mut *cell.future.get()) }
     }

@@ -13,7 +13,7 @@ pub(crate) struct Signal(LoopFuture<()>);
 
 impl Signal {
     pub(crate) fn new(owner: &LoopRef) -> Signal {
-        Signal(LoopFuture::new(owner))
+        Signal(LoopFuture::new(owner.clone()))
     }
 
     /// Says "now", unless it was said or cancelled before.

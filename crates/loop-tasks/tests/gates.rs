@@ -445,7 +445,7 @@ fn a_gate_belongs_to_one_loop() {
         let mut gate = gate;
         wait_at(&mut gate, &Slot::default()).await
     });
-    assert!(matches!(refused.unwrap(), Err(TaskError::WrongLoop { .. })));
+    assert!(matches!(refused.unwrap(), Err(TaskError::WrongLoop(_))));
     one.close().unwrap();
     other.close().unwrap();
 }

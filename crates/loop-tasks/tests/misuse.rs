@@ -89,17 +89,17 @@ fn awaiting_a_future_of_another_loop() {
             let (future, task) = awaited;
             for outcome in [future.await, task.clone().await, task.clone().await] {
                 let error = outcome.unwrap_err();
-                let TaskError::WrongLoop { future, task } = &error else {
+                let TaskError::WrongLoop(loops) = &error else {
                     panic!("{error}")
                 };
-                assert_eq!((*future, *task), (other_id, own_id));
+                assert_eq!((loops.of_future(), loops.of_task()), (other_id, own_id));
                 let text = error.to_string();
                 assert!(text.contains("attached to a different loop"), "{text}");
                 assert!(text.contains(&format!("loop {other_id}")), "{text}");
                 assert!(text.contains("wrap_future"), "{text}");
             }
             let limited = timeout(MS, task.clone()).await.unwrap();
-            assert!(matches!(limited, Err(TaskError::WrongLoop { .. })));
+            assert!(matches!(limited, Err(TaskError::WrongLoop(_))));
             // In a combinator with wakers of its own, too.
             let joined =
                 futures_util::future::join_all((0..40).map(|_| task.clone().into_future()));
@@ -107,7 +107,7 @@ fn awaiting_a_future_of_another_loop() {
                 joined
                     .await
                     .iter()
-                    .all(|e| matches!(e, Err(TaskError::WrongLoop { .. })))
+                    .all(|e| matches!(e, Err(TaskError::WrongLoop(_))))
             );
         })
         .unwrap();
@@ -133,13 +133,13 @@ fn gathering_and_shielding_what_belongs_to_another_loop() {
         .run_until_complete(async move {
             let ours = create_task(async { 1 });
             let gathered = gather([&ours, &awaited]).await;
-            assert!(matches!(gathered, Err(TaskError::WrongLoop { .. })));
+            assert!(matches!(gathered, Err(TaskError::WrongLoop(_))));
             assert_eq!(ours.await.unwrap(), 1, "the others go on");
             // Of what is done there is nothing to hear.
             let gathered = gather([&done]).await.unwrap();
             assert!(matches!(gathered.as_slice(), [Ok(2)]));
             let shielded = shield(&awaited).await;
-            assert!(matches!(shielded, Err(TaskError::WrongLoop { .. })));
+            assert!(matches!(shielded, Err(TaskError::WrongLoop(_))));
         })
         .unwrap();
     assert!(!theirs.done(), "nothing happened to it");
@@ -157,7 +157,7 @@ fn awaiting_a_task_of_a_loop_that_was_closed_under_it() {
     let task = other.create_task(pending::<i32>());
     other.close().unwrap();
     let outcome = virtual_loop().run_until_complete(async move { task.await });
-    assert!(matches!(outcome.unwrap(), Err(TaskError::WrongLoop { .. })));
+    assert!(matches!(outcome.unwrap(), Err(TaskError::WrongLoop(_))));
 }
 
 /// The place in the message is in the program, which made the mistake.
@@ -211,10 +211,11 @@ fn running_until_a_future_of_another_loop_is_done() {
     let (event_loop, other) = (virtual_loop(), virtual_loop());
     let future: LoopFuture<i32> = other.create_future();
     let error = event_loop.run_until_complete(&future).unwrap_err();
-    let RunError::Task(TaskError::WrongLoop { future: of, task }) = &error else {
+    let RunError::Task(TaskError::WrongLoop(loops)) = &error else {
         panic!("{error}")
     };
-    assert_eq!((*of, *task), (other.id(), event_loop.id()));
+    assert_eq!(loops.of_future(), other.id());
+    assert_eq!(loops.of_task(), event_loop.id());
     assert_eq!(
         format!("{future:?}"),
         "<LoopFuture pending>",
