@@ -72,16 +72,15 @@ fn main() -> Outcome<()> {
     let event_loop = EventLoop::new()?;
     match std::env::args().nth(1) {
         Some(address) => {
-            let address = address.parse()?;
             event_loop.run_until_complete(async move {
-                let listener = TcpListener::bind(address)?;
+                let listener = TcpListener::bind(address).await?;
                 println!("serving on http://{}/", listener.local_addr()?);
                 serve(listener).await
             })??;
         }
         None => {
             let answers = event_loop.run_until_complete(async {
-                let listener = TcpListener::bind(([127, 0, 0, 1], 0).into())?;
+                let listener = TcpListener::bind("127.0.0.1:0").await?;
                 let address = listener.local_addr()?;
                 let serving = create_task(serve(listener));
                 let answers = ask(address).await;

@@ -95,6 +95,9 @@ pub(crate) fn interleave(addresses: Vec<SocketAddr>, first: usize) -> Vec<Socket
     ordered
 }
 
+/// After how long without an answer the next address is tried too, by default.
+pub(crate) const STAGGER: Duration = Duration::from_millis(250);
+
 type Attempt = Pin<Box<dyn Future<Output = io::Result<TcpStream>>>>;
 
 /// Connects to the first of the addresses that answers.
@@ -115,7 +118,7 @@ pub(crate) async fn connect_any(
             if std::mem::take(&mut due)
                 && let Some(address) = left.next()
             {
-                attempts.push((address, Box::pin(options.connect(address))));
+                attempts.push((address, Box::pin(options.clone().connect_to(address))));
                 timer = stagger.map(sleep);
             }
             let mut place = 0;

@@ -11,18 +11,12 @@ use crate::stream_socket::private::Sealed;
 pub trait DatagramSocket: AsFd + Sized + Sealed {
     /// How a sender is named.
     type Address: fmt::Debug;
-    /// How a receiver is named.
-    type Target: ?Sized;
     #[doc(hidden)]
     fn receive(&self, buffer: &mut [u8]) -> io::Result<usize>;
     #[doc(hidden)]
     fn receive_from(&self, buffer: &mut [u8]) -> io::Result<(usize, Self::Address)>;
     #[doc(hidden)]
     fn send(&self, bytes: &[u8]) -> io::Result<usize>;
-    #[doc(hidden)]
-    fn send_to(&self, bytes: &[u8], target: &Self::Target) -> io::Result<usize>;
-    #[doc(hidden)]
-    fn connect(&self, target: &Self::Target) -> io::Result<()>;
     #[doc(hidden)]
     fn dont_block(&self) -> io::Result<()>;
     #[doc(hidden)]
@@ -38,7 +32,7 @@ pub trait DatagramSocket: AsFd + Sized + Sealed {
 /// # Examples
 /// See [`UdpSocket`](crate::UdpSocket).
 pub struct Datagram<D: DatagramSocket> {
-    fd: AsyncFd<D>,
+    pub(crate) fd: AsyncFd<D>,
 }
 
 impl<D: DatagramSocket> Datagram<D> {
@@ -99,27 +93,9 @@ impl<D: DatagramSocket> Datagram<D> {
     /// What the system says: that it is not connected.
     ///
     /// # Examples
-    /// See [`connect`](Datagram::connect).
+    /// See [`UdpSocket::connect`](crate::UdpSocket::connect).
     pub fn peer_addr(&self) -> io::Result<D::Address> {
         self.fd.get_ref().peer_addr()
-    }
-
-    /// From now on, sends to this address and receives from it alone. That takes no time.
-    ///
-    /// # Errors
-    /// What the system says.
-    ///
-    /// # Examples
-    /// ```
-    /// use loop_net::UdpSocket;
-    /// let near = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
-    /// let far = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
-    /// near.connect(&far.local_addr()?)?;
-    /// assert_eq!(near.peer_addr()?, far.local_addr()?);
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn connect(&self, target: &D::Target) -> io::Result<()> {
-        self.fd.get_ref().connect(target)
     }
 
     /// Receives a packet, and says how long it is: it may be empty.
@@ -171,28 +147,6 @@ impl<D: DatagramSocket> Datagram<D> {
     /// See [`UnixDatagram::pair`](Datagram::pair).
     pub fn send<'a>(&'a self, bytes: &'a [u8]) -> impl Future<Output = io::Result<usize>> {
         self.fd.write_with(move |socket| socket.send(bytes))
-    }
-
-    /// Sends a packet.
-    ///
-    /// # Errors
-    /// As [`send`](Datagram::send).
-    ///
-    /// # Cancel safety
-    /// Nothing is sent before it is ready.
-    ///
-    /// # asyncio
-    /// `loop.sock_sendto(sock, data, address)`.
-    ///
-    /// # Examples
-    /// See [`UdpSocket`](crate::UdpSocket).
-    pub fn send_to<'a>(
-        &'a self,
-        bytes: &'a [u8],
-        target: &'a D::Target,
-    ) -> impl Future<Output = io::Result<usize>> {
-        self.fd
-            .write_with(move |socket| socket.send_to(bytes, target))
     }
 }
 

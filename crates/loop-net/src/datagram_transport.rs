@@ -110,9 +110,9 @@ async fn create<P: DatagramProtocol>(
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
     };
-    let socket = UdpSocket::bind(local)?;
+    let socket = UdpSocket::bind(local).await?;
     if let Some(remote) = remote_addr {
-        socket.connect(&remote)?;
+        socket.connect(remote).await?;
     }
     let protocol = Rc::new(protocol_factory());
     let connected = remote_addr.is_some();

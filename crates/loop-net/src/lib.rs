@@ -11,7 +11,7 @@
 //!
 //! let event_loop = EventLoop::new()?;
 //! event_loop.run_until_complete(async {
-//!     let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+//!     let listener = TcpListener::bind("127.0.0.1:0").await?;
 //!     let address = listener.local_addr()?;
 //!     let server = create_task(async move {
 //!         let (stream, _) = listener.accept().await?;
@@ -37,7 +37,8 @@
 //! - Sockets of others: [`LoopNetExt`] with `sock_recv` and its kin.
 //! - Pipes: [`PipeReader`], [`PipeWriter`], [`connect_read_pipe`], [`connect_write_pipe`].
 //! - Names: [`getaddrinfo`], [`getnameinfo`].
-//! - Sockets: [`TcpStream`], [`TcpListener`], [`UdpSocket`], [`UnixStream`], [`UnixListener`], [`UnixDatagram`].
+//! - Sockets: [`TcpStream`], [`TcpListener`], [`UdpSocket`], [`UnixStream`], [`UnixListener`], [`UnixDatagram`];
+//!   [`ToSocketAddrs`] says what stands for their addresses.
 //!
 //! # Features
 //! - `futures-io`: its `AsyncRead` and `AsyncWrite` for streams.
@@ -107,6 +108,7 @@ mod telling;
 mod tls_options;
 #[cfg(feature = "tls")]
 mod tls_stream;
+mod to_socket_addrs;
 mod transport;
 mod udp;
 mod unix;
@@ -152,6 +154,7 @@ pub use tcp::{TcpListener, TcpOptions, TcpStream};
 pub use tls_options::TlsSide;
 #[cfg(feature = "tls")]
 pub use tls_stream::{TlsInfo, TlsStream};
+pub use to_socket_addrs::ToSocketAddrs;
 pub use transport::Transport;
 pub use udp::UdpSocket;
 pub use unix::{UnixDatagram, UnixListener, UnixStream};

@@ -40,7 +40,7 @@ pub trait ListenerSocket: AsFd + Sized + Sealed {
 /// use loop_tasks::LoopExt;
 /// let event_loop = EventLoop::new()?;
 /// event_loop.run_until_complete(async {
-///     let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+///     let listener = TcpListener::bind("127.0.0.1:0").await?;
 ///     let near = TcpStream::connect(listener.local_addr()?).await?;
 ///     let (far, from) = listener.accept().await?;
 ///     assert_eq!(from, near.local_addr()?);
@@ -139,7 +139,7 @@ impl<L: ListenerSocket> Listener<L> {
     /// use loop_net::TcpListener;
     /// use loop_tasks::LoopExt;
     /// let event_loop = EventLoop::new()?;
-    /// let listener = TcpListener::bind("127.0.0.1:0".parse()?)?;
+    /// let listener = event_loop.run_until_complete(TcpListener::bind("127.0.0.1:0"))??;
     /// let _near = std::net::TcpStream::connect(listener.local_addr()?)?;
     /// event_loop.run_until_complete(std::future::poll_fn(move |cx| listener.poll_accept(cx)))??;
     /// # event_loop.close()?;

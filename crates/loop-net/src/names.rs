@@ -38,12 +38,30 @@ pub async fn getaddrinfo(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
-    let host = host.to_owned();
+    let name = host.to_owned();
+    let host = name.clone();
     let looked_up = to_thread(move || {
         let addresses = (host.as_str(), port).to_socket_addrs()?;
         Ok::<_, io::Error>(addresses.collect::<Vec<_>>())
     });
-    looked_up.await.map_err(io::Error::other)?
+    let addresses = looked_up.await.map_err(io::Error::other)?;
+    addresses.map_err(|error| not_found(&name, &error))
+}
+
+/// The same error, with the name, and with what may be wrong with that.
+fn not_found(name: &str, error: &io::Error) -> io::Error {
+    let is_port = |port: &str| !port.is_empty() && port.chars().all(|c| c.is_ascii_digit());
+    let hint = if name.contains('/') {
+        ": a machine has no slash in its name, as URLs and paths do"
+    } else if name.starts_with('[') {
+        ": an address is written without brackets where the port is apart"
+    } else if name.rsplit_once(':').is_some_and(|(_, port)| is_port(port)) {
+        ": the port is given apart from the name of the machine"
+    } else {
+        ""
+    };
+    let text = format!("looking up {name:?}: {error}{hint}");
+    io::Error::new(error.kind(), text)
 }
 
 /// What [`getnameinfo`] is to leave as numbers. By default, nothing.
@@ -98,4 +116,26 @@ pub async fn getnameinfo(
     let looked_up = to_thread(move || dns_lookup::getnameinfo(&address, flags));
     let names = looked_up.await.map_err(io::Error::other)?;
     names.map_err(io::Error::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::not_found;
+
+    #[test]
+    fn what_may_be_wrong_with_a_name_is_said() {
+        let text = |name| not_found(name, &io::ErrorKind::NotFound.into()).to_string();
+        let plain = "looking up \"example.org\": entity not found";
+        assert_eq!(text("example.org"), plain);
+        assert!(
+            text("example.org:80")
+                .ends_with(": the port is given apart from the name of the machine")
+        );
+        assert!(text("http://example.org").contains("no slash in its name"));
+        assert!(text("/run/socket").contains("no slash in its name"));
+        assert!(text("[::1]").contains("without brackets"));
+        assert!(text("fe80::z").ends_with("not found"));
+    }
 }

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::connect::{connect_any, interleave};
+use crate::connect::{STAGGER, connect_any, interleave};
 #[cfg(feature = "tls")]
 use crate::tls_options::TlsClient;
 use crate::{
@@ -59,7 +59,7 @@ pub fn open_connection(host: impl Into<String>, port: u16) -> OpenConnection {
         port,
         sockets: TcpOptions::new().nodelay(true),
         streams: StreamOptions::new(),
-        happy_eyeballs_delay: Some(Duration::from_millis(250)),
+        happy_eyeballs_delay: Some(STAGGER),
         interleave: 1,
         #[cfg(feature = "tls")]
         tls: None,

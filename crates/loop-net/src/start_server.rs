@@ -13,6 +13,7 @@ use loop_core::get_running_loop;
 
 use crate::client_connected::Client;
 use crate::server::Accepted;
+use crate::tcp::not_bound;
 #[cfg(feature = "tls")]
 use crate::tls_options::TlsServer;
 use crate::{
@@ -259,10 +260,10 @@ impl<C: ClientConnected> StartServer<C> {
         let sockets = self.sockets.only_v6(true);
         let several = addresses.len() > 1;
         for address in addresses {
-            let listener = match sockets.listen(address) {
+            let listener = match sockets.listen_on(address) {
                 // A system without IPv6 has none to listen on.
                 Err(error) if several && has_no_family(&error) => continue,
-                result => result.map_err(|error| explain(address, &error))?,
+                result => result.map_err(|error| not_bound(address, &error))?,
             };
             let keep_alive = self.keep_alive;
             let prepare = move |stream: &crate::TcpStream| {
@@ -290,11 +291,6 @@ fn has_no_family(error: &io::Error) -> bool {
         Errno::from_io_error(error),
         Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL)
     )
-}
-
-fn explain(address: SocketAddr, error: &io::Error) -> io::Error {
-    let text = format!("error while attempting to bind on address {address}: {error}");
-    io::Error::new(error.kind(), text)
 }
 
 impl<C: ClientConnected> IntoFuture for StartServer<C> {

@@ -7,8 +7,10 @@ use std::time::Duration;
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
+use crate::connect::{STAGGER, connect_any, interleave};
 use crate::stream_socket::private::Sealed;
-use crate::{Listener, ListenerSocket, Stream, StreamSocket};
+use crate::to_socket_addrs::private::Names;
+use crate::{Listener, ListenerSocket, Stream, StreamSocket, ToSocketAddrs};
 
 /// A TCP connection.
 ///
@@ -76,10 +78,13 @@ impl ListenerSocket for std::net::TcpListener {
 }
 
 impl Stream<std::net::TcpStream> {
-    /// Connects to an address. For names, and for several addresses, there is `open_connection`.
+    /// Connects to an address, or to the first of several that answers: as [`open_connection`](crate::open_connection),
+    /// which has options for that.
     ///
     /// # Errors
-    /// What the system says: that the connection is refused, that there is no way there.
+    /// What the system says: that the connection is refused, that there is no way there. Of several addresses,
+    /// [`ConnectErrors`](crate::ConnectErrors). As [`getaddrinfo`](crate::getaddrinfo); [`InvalidInput`](io::ErrorKind::InvalidInput)
+    /// of a text without a port.
     ///
     /// # Cancel safety
     /// Dropped, it closes its socket.
@@ -89,7 +94,7 @@ impl Stream<std::net::TcpStream> {
     ///
     /// # Examples
     /// See [`Listener`].
-    pub async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    pub async fn connect(address: impl ToSocketAddrs) -> io::Result<TcpStream> {
         TcpOptions::new().connect(address).await
     }
 
@@ -162,15 +167,16 @@ impl Stream<std::net::TcpStream> {
 }
 
 impl Listener<std::net::TcpListener> {
-    /// Listens on an address; port 0 is one that is free.
+    /// Listens on an address, or on the first of several that can be listened on; port 0 is one that is free.
     ///
     /// # Errors
-    /// What the system says: that the address is in use, or not one of this machine's.
+    /// What the system says: that the address is in use, or not one of this machine's. As
+    /// [`getaddrinfo`](crate::getaddrinfo); [`InvalidInput`](io::ErrorKind::InvalidInput) of a text without a port.
     ///
     /// # Examples
     /// See [`Listener`].
-    pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-        TcpOptions::new().listen(address)
+    pub async fn bind(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
+        TcpOptions::new().listen(address).await
     }
 }
 
@@ -178,11 +184,18 @@ impl Listener<std::net::TcpListener> {
 ///
 /// # Examples
 /// ```
+/// use loop_core::EventLoop;
 /// use loop_net::TcpOptions;
-/// let first = TcpOptions::new().reuse_port(true).listen("127.0.0.1:0".parse().unwrap())?;
-/// let second = TcpOptions::new().reuse_port(true).backlog(10).listen(first.local_addr()?)?;
-/// assert_eq!(first.local_addr()?, second.local_addr()?);
-/// # Ok::<(), std::io::Error>(())
+/// use loop_tasks::LoopExt;
+/// let event_loop = EventLoop::new()?;
+/// event_loop.run_until_complete(async {
+///     let first = TcpOptions::new().reuse_port(true).listen("127.0.0.1:0").await?;
+///     let second = TcpOptions::new().reuse_port(true).backlog(10).listen(first.local_addr()?).await?;
+///     assert_eq!(first.local_addr()?, second.local_addr()?);
+///     Ok::<_, std::io::Error>(())
+/// })??;
+/// # event_loop.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct TcpOptions {
@@ -295,7 +308,7 @@ impl TcpOptions {
         self
     }
 
-    /// Connects to an address.
+    /// Connects to an address, or to the first of several that answers.
     ///
     /// # Errors
     /// As [`TcpStream::connect`].
@@ -305,15 +318,23 @@ impl TcpOptions {
     ///
     /// # Examples
     /// See [`local_addr`](TcpOptions::local_addr).
-    pub fn connect(
+    pub fn connect<A: ToSocketAddrs>(
         &self,
-        address: SocketAddr,
-    ) -> impl Future<Output = io::Result<TcpStream>> + use<> {
-        let options = self.clone();
-        async move { options.connect_to(address).await }
+        address: A,
+    ) -> impl Future<Output = io::Result<TcpStream>> + use<A> {
+        let (options, names) = (self.clone(), address.names());
+        async move {
+            match names? {
+                Names::One(address) => options.connect_to(address).await,
+                names => {
+                    let addresses = interleave(names.look_up().await?, 1);
+                    connect_any(addresses, &options, Some(STAGGER)).await
+                }
+            }
+        }
     }
 
-    async fn connect_to(self, address: SocketAddr) -> io::Result<TcpStream> {
+    pub(crate) async fn connect_to(self, address: SocketAddr) -> io::Result<TcpStream> {
         let socket = self.socket(address)?;
         if let Some(local) = self.local_addr {
             socket.bind(&local.into())?;
@@ -341,14 +362,26 @@ impl TcpOptions {
         Ok(stream)
     }
 
-    /// Listens on an address; port 0 is one that is free.
+    /// Listens on an address, or on the first of several that can be listened on; port 0 is one that is free.
     ///
     /// # Errors
     /// As [`TcpListener::bind`].
     ///
     /// # Examples
     /// See [`TcpOptions`].
-    pub fn listen(&self, address: SocketAddr) -> io::Result<TcpListener> {
+    pub fn listen<A: ToSocketAddrs>(
+        &self,
+        address: A,
+    ) -> impl Future<Output = io::Result<TcpListener>> + use<A> {
+        let (options, names) = (self.clone(), address.names());
+        let listen = move |address| {
+            let listener = options.listen_on(address);
+            listener.map_err(|error| not_bound(address, &error))
+        };
+        async move { names?.first(listen).await }
+    }
+
+    pub(crate) fn listen_on(&self, address: SocketAddr) -> io::Result<TcpListener> {
         let socket = self.socket(address)?;
         socket.set_reuse_address(self.reuse_address)?;
         if self.reuse_port {
@@ -376,6 +409,12 @@ impl TcpOptions {
         }
         Ok(socket)
     }
+}
+
+/// The same error, with what it is about.
+pub(crate) fn not_bound(address: SocketAddr, error: &io::Error) -> io::Error {
+    let text = format!("error while attempting to bind on address {address}: {error}");
+    io::Error::new(error.kind(), text)
 }
 
 /// Whether a connection is being made. One that a signal interrupted goes on by itself.

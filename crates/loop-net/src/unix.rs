@@ -158,7 +158,6 @@ impl Sealed for net::UnixDatagram {}
 
 impl DatagramSocket for net::UnixDatagram {
     type Address = SocketAddr;
-    type Target = Path;
 
     fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.recv(buffer)
@@ -170,14 +169,6 @@ impl DatagramSocket for net::UnixDatagram {
 
     fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         self.send(bytes)
-    }
-
-    fn send_to(&self, bytes: &[u8], target: &Path) -> io::Result<usize> {
-        self.send_to(bytes, target)
-    }
-
-    fn connect(&self, target: &Path) -> io::Result<()> {
-        self.connect(target)
     }
 
     fn dont_block(&self) -> io::Result<()> {
@@ -224,6 +215,54 @@ impl Datagram<net::UnixDatagram> {
     /// ```
     pub fn unbound() -> io::Result<UnixDatagram> {
         Datagram::from_std(net::UnixDatagram::unbound()?)
+    }
+
+    /// From now on, sends to the socket at this path and receives from it alone. That takes no time.
+    ///
+    /// # Errors
+    /// What the system says.
+    ///
+    /// # Examples
+    /// See [`send_to`](Datagram::send_to).
+    pub fn connect(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        self.fd.get_ref().connect(path)
+    }
+
+    /// Sends a packet to the socket at a path.
+    ///
+    /// # Errors
+    /// As [`send`](Datagram::send).
+    ///
+    /// # Cancel safety
+    /// Nothing is sent before it is ready.
+    ///
+    /// # asyncio
+    /// `loop.sock_sendto(sock, data, address)`.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::EventLoop;
+    /// use loop_net::UnixDatagram;
+    /// use loop_tasks::LoopExt;
+    /// # let path = std::env::temp_dir().join(format!("loop-net-doc-send-to-{}", std::process::id()));
+    /// let event_loop = EventLoop::new()?;
+    /// event_loop.run_until_complete(async move {
+    ///     let (near, far) = (UnixDatagram::unbound()?, UnixDatagram::bind(&path)?);
+    ///     near.send_to(b"ping", &path).await?;
+    ///     near.connect(&path)?;
+    ///     near.send(b"pong").await?;
+    ///     let mut bytes = [0; 9];
+    ///     assert_eq!((far.recv(&mut bytes).await?, far.recv(&mut bytes).await?), (4, 4));
+    ///     std::fs::remove_file(&path)
+    /// })??;
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn send_to(&self, bytes: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
+        let path = path.as_ref();
+        self.fd
+            .write_with(|socket| socket.send_to(bytes, path))
+            .await
     }
 
     /// Two sockets that are connected to each other.

@@ -50,10 +50,10 @@ fn serve() {
         let reports = Rc::clone(&reports);
         move |_, context| reports.borrow_mut().push(context.to_string())
     });
-    let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    println!("{}", listener.local_addr().unwrap());
     let began = event_loop.time();
     let served = event_loop.run_until_complete(timeout(Duration::from_secs(60), async move {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        println!("{}", listener.local_addr().unwrap());
         let mut tasks = Vec::new();
         for _ in 0..CONNECTIONS {
             let (stream, _) = listener.accept().await.unwrap();

@@ -104,7 +104,7 @@ fn every_byte_comes_back_in_its_order() {
     let messages = scale("ECHO_MESSAGES", 60);
     let event_loop = EventLoop::new().unwrap();
     let finished = event_loop.run_until_complete(timeout(Duration::from_secs(1800), async move {
-        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let served = Rc::new(Cell::new(0usize));
         let serving = create_task({

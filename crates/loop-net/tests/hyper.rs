@@ -20,8 +20,8 @@ use loop_tasks::{LoopExt, Task, create_task, timeout, yield_now};
 use common::run;
 
 /// A server that sends back what it gets, behind the path; its service is not `Send`.
-fn start() -> (SocketAddr, Rc<Cell<usize>>, Task<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+async fn start() -> (SocketAddr, Rc<Cell<usize>>, Task<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let served = Rc::new(Cell::new(0));
     let count = Rc::clone(&served);
@@ -69,7 +69,7 @@ async fn post(address: SocketAddr, bodies: Vec<Vec<u8>>) {
 #[test]
 fn many_clients_get_their_own_bodies_back() {
     run(async {
-        let (address, served, serving) = start();
+        let (address, served, serving) = start().await;
         let clients: Vec<_> = (0..20usize)
             .map(|number| {
                 let bodies = (0..10).map(|turn| vec![number as u8; turn * turn * number * 30]);
@@ -88,7 +88,7 @@ fn many_clients_get_their_own_bodies_back() {
 #[test]
 fn a_head_that_takes_too_long_ends_the_connection() {
     run(async {
-        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap())
             .await
             .unwrap();

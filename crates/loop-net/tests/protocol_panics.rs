@@ -387,7 +387,7 @@ fn a_panic_over_a_packet_is_reported_and_the_next_one_comes() {
 fn a_panic_of_a_protocol_of_packets_is_reported_and_changes_nothing() {
     for method in ["connection_made", "error_received", "connection_lost"] {
         let reports = reports_of(async move {
-            let nobody = UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            let nobody = UdpSocket::bind("127.0.0.1:0").await.unwrap();
             let to = nobody.local_addr().unwrap();
             let bad = Panics::at(method);
             let end = Rc::clone(&bad.end);

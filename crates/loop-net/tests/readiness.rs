@@ -26,7 +26,7 @@ fn pipe() -> (AsyncFd<io::PipeReader>, io::PipeWriter) {
 }
 
 async fn tcp_pair() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let near = TcpStream::connect(listener.local_addr().unwrap())
         .await
         .unwrap();

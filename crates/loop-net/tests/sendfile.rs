@@ -13,7 +13,7 @@ use common::run;
 /// Sends what a file has from `offset` on, at most `count` of it, and gives what arrives.
 fn send(path: std::path::PathBuf, offset: u64, count: Option<u64>) -> Vec<u8> {
     run(async move {
-        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap())
             .await
             .unwrap();

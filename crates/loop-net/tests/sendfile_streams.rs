@@ -48,7 +48,7 @@ impl Drop for Sample {
 }
 
 async fn tcp() -> (StreamReader, StreamWriter, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let near = TcpStream::connect(listener.local_addr().unwrap());
     let near = near.await.unwrap();
     let (far, _) = listener.accept().await.unwrap();

@@ -133,7 +133,7 @@ fn a_certificate_for_somebody_else_is_refused() {
 #[test]
 fn a_handshake_has_an_end() {
     run(async {
-        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let error = open_connection("127.0.0.1", port)
             .tls(client_config())
@@ -386,9 +386,7 @@ fn we_ask_openssl() {
     }
     std::thread::spawn(move || io::copy(&mut stdout, &mut io::sink()));
     run(async move {
-        let stream = TcpStream::connect(([127, 0, 0, 1], port).into())
-            .await
-            .unwrap();
+        let stream = TcpStream::connect(([127, 0, 0, 1], port)).await.unwrap();
         let stream = TlsStream::connect(stream, client_config(), "localhost")
             .await
             .unwrap();

@@ -143,7 +143,7 @@ fn a_protocol_is_held_back_and_let_go() {
 #[test]
 fn a_reset_is_told_with_its_error() {
     run(async {
-        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap())
             .await
             .unwrap();

@@ -28,7 +28,7 @@ impl Served {
     pub(crate) fn start(site: Site) -> Result<Served, Box<dyn Error>> {
         let thread = LoopThread::spawn("site")?;
         let started = run_coroutine_threadsafe(thread.handle(), move || async move {
-            let listener = TcpListener::bind(([127, 0, 0, 1], 0).into())?;
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
             let address = listener.local_addr()?;
             create_task(serve(listener, Arc::new(site)));
             Ok::<_, std::io::Error>(address)

@@ -309,7 +309,7 @@ mod tests {
     fn what_sends_ends_with_the_socket() {
         let event_loop = EventLoop::new().unwrap();
         let left = event_loop.run_until_complete(async {
-            let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
             let place = Location::caller();
             let endpoint = Endpoint::new(socket, false, Rc::new(Quiet), place).unwrap();
             let held = Rc::new(());

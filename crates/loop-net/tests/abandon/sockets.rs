@@ -8,8 +8,8 @@ use loop_tasks::{sleep, yield_now};
 
 use crate::{Limit, Peer, at_every_point};
 
-fn listener() -> TcpListener {
-    TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap()
+async fn listener() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
 }
 
 /// Writes some bytes, one after the other, and goes away.
@@ -35,7 +35,7 @@ fn slow_reader(stream: UnixStream) -> Peer {
 #[test]
 fn connecting() {
     at_every_point(async |limit: Limit| {
-        let listener = listener();
+        let listener = listener().await;
         let address = listener.local_addr().unwrap();
         limit.hold(TcpStream::connect(address)).await;
     });
@@ -44,7 +44,7 @@ fn connecting() {
 #[test]
 fn accepting() {
     at_every_point(async |limit: Limit| {
-        let listener = listener();
+        let listener = listener().await;
         let address = listener.local_addr().unwrap();
         let _client = Peer::new(async move {
             yield_now().await;
@@ -59,7 +59,7 @@ fn accepting() {
 #[test]
 fn connecting_with_happy_eyeballs() {
     at_every_point(async |limit: Limit| {
-        let listener = listener();
+        let listener = listener().await;
         let port = listener.local_addr().unwrap().port();
         let open = open_connection("localhost", port);
         let open = open.happy_eyeballs_delay(Some(Duration::ZERO));
@@ -138,8 +138,11 @@ fn sending_files() {
 #[test]
 fn datagrams() {
     at_every_point(async |limit: Limit| {
-        let any = "127.0.0.1:0".parse().unwrap();
-        let (near, far) = (UdpSocket::bind(any).unwrap(), UdpSocket::bind(any).unwrap());
+        let any = "127.0.0.1:0";
+        let (near, far) = (
+            UdpSocket::bind(any).await.unwrap(),
+            UdpSocket::bind(any).await.unwrap(),
+        );
         let address = near.local_addr().unwrap();
         let _peer = Peer::new(async move {
             yield_now().await;

@@ -26,7 +26,7 @@ fn curl_is_served_twice_over_one_connection() {
         return;
     }
     run(async {
-        let server = Echo::start();
+        let server = Echo::start().await;
         let address = server.address;
         let pages = ["a?b", "c"].map(|page| format!("http://{address}/{page}"));
         let body = ["--data".to_owned(), "body".to_owned()];
@@ -43,7 +43,7 @@ fn curl_gets_back_megabytes_that_it_sent() {
         return;
     }
     run(async {
-        let server = Echo::start();
+        let server = Echo::start().await;
         let folder = Folder::new();
         let sent = content(5_000_000);
         let file = folder.file("sent", &sent);
@@ -65,7 +65,7 @@ fn curl_may_leave_before_the_end() {
         return;
     }
     run(async {
-        let server = Echo::start();
+        let server = Echo::start().await;
         let folder = Folder::new();
         let file = folder.file("sent", content(5_000_000));
         let address = server.address;

@@ -154,7 +154,7 @@ fn nginx_stands_between_client_and_server() {
         return;
     }
     run(async {
-        let server = Echo::start();
+        let server = Echo::start().await;
         let nginx = Nginx::start(&[], server.address).await;
         let address = nginx.address;
         let clients: Vec<_> = (1..=10usize)

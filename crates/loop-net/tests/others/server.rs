@@ -22,8 +22,8 @@ pub(crate) struct Echo {
 }
 
 impl Echo {
-    pub(crate) fn start() -> Echo {
-        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    pub(crate) async fn start() -> Echo {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let served = Rc::new(Cell::new(0));
         let serving = create_task(serve(listener, Rc::clone(&served)));

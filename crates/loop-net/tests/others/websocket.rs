@@ -27,7 +27,7 @@ async fn echo(stream: TcpStream) -> usize {
 #[test]
 fn messages_come_back_over_many_websockets() {
     run(async {
-        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let clients: Vec<_> = (0..20usize)
             .map(|number| {
@@ -78,7 +78,7 @@ fn messages_come_back_over_many_websockets() {
 #[test]
 fn a_websocket_carries_both_directions_at_once() {
     run(async {
-        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let near = TcpStream::connect(address).await.unwrap();
         let (far, _) = listener.accept().await.unwrap();

@@ -14,7 +14,7 @@ fn wrk_counts_no_error() {
         return;
     }
     run(async {
-        let server = Echo::start();
+        let server = Echo::start().await;
         let url = format!("http://{}/page", server.address);
         let output = to_thread(move || {
             Command::new("wrk")

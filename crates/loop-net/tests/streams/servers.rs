@@ -150,7 +150,7 @@ fn aborted_clients_are_gone_at_once() {
 fn a_name_with_a_dead_address_is_reached_by_the_other() {
     run(async {
         // `localhost` may be one address or two; whichever listens is found.
-        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let stream = open_connection("localhost", port)
             .happy_eyeballs_delay(Some(Duration::from_millis(1)))
