@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use loop_core::panic_message;
+use loop_core::{drop_quietly, panic_message};
 use loop_tasks::Panicked;
 
 /// What a piece of work panicked with.
@@ -127,6 +127,6 @@ pub(crate) fn contain(what: &str, code: impl FnOnce()) {
             "panic in {what} of a concurrent future"
         );
         // The payload is the caller's too, and its destructor may panic in turn.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+        drop_quietly(payload);
     }
 }

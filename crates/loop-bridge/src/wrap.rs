@@ -3,10 +3,11 @@
 use loop_core::{EventLoop, External, get_event_loop};
 use loop_tasks::{LoopExt, LoopFuture, Task, TaskError};
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::bridges::{Bridge, Bridges, Signal};
-use crate::{ConcurrentError, ConcurrentFuture};
+use crate::{ConcurrentError, ConcurrentFuture, JobPanicked};
 
 /// Makes a future of the running loop, or of the current one, out of one that another thread or
 /// another loop will settle.
@@ -213,7 +214,9 @@ impl<T: Send + 'static> Bridge for Wrapper<T> {
         if self.wrapper.done() {
             return; // Cancelled, and its callback has not run yet.
         }
-        match (self.take_out)(&self.source) {
+        // To take it out may be to clone it, which is the value's own code: whoever awaits it hears how that ends.
+        let outcome = catch_unwind(AssertUnwindSafe(|| (self.take_out)(&self.source)));
+        match outcome.unwrap_or_else(|panic| Err(JobPanicked::new(panic).into())) {
             Ok(value) => {
                 let set = self.wrapper.set_result(value);
                 debug_assert!(set.is_ok(), "it was not done a moment ago");

@@ -16,6 +16,29 @@ use loop_tasks::{LoopExt, RunError, TaskError, create_task, sleep, timeout, wait
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// It is cloned on the loop, in a callback of nobody's.
+#[test]
+fn a_value_that_panics_when_it_is_cloned_fails_who_awaits_it() {
+    struct Touchy;
+    impl Clone for Touchy {
+        fn clone(&self) -> Self {
+            std::panic::resume_unwind(Box::new("do not clone"))
+        }
+    }
+
+    let (event_loop, reports) = watched_loop();
+    let (promise, future) = concurrent_future();
+    let wrapped = wrap_future_on(&event_loop, &future);
+    promise.set_result(Touchy).unwrap();
+    turn(&event_loop, 2);
+    let Ok(Err(TaskError::Panicked(panic))) = wrapped.take_result() else {
+        panic!("it has panicked");
+    };
+    assert_eq!(panic.message(), "do not clone");
+    assert!(future.take_result(None).is_ok(), "the value is still there");
+    assert_eq!(*reports.borrow(), [""; 0]);
+}
+
 // Cancelling.
 
 #[test]

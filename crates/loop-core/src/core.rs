@@ -67,8 +67,7 @@ pub(crate) struct Core {
     pub(crate) slack: Cell<Option<u64>>,
     /// Which callback runs now.
     pub(crate) present: Present,
-    /// The process that made the loop, and how often its ancestors had forked by then.
-    pub(crate) pid: u32,
+    /// Those of `shared`, at hand.
     forks: u32,
 }
 
@@ -82,6 +81,7 @@ impl Core {
         let now = clock.now();
         Rc::new(Core {
             index: shared.index,
+            forks: shared.forks,
             present: Present::new(Arc::clone(&shared.running)),
             shared,
             clock,
@@ -102,8 +102,6 @@ impl Core {
             extensions: RefCell::default(),
             users: Cell::new(0),
             slack: Cell::new(None),
-            pid: std::process::id(),
-            forks: sys::forks(),
         })
     }
 
@@ -164,7 +162,7 @@ impl Core {
     pub(crate) fn check_process(&self) -> Result<(), LoopError> {
         if self.is_forked() {
             return Err(LoopError::Forked {
-                created_by: self.pid,
+                created_by: self.shared.pid,
             });
         }
         Ok(())

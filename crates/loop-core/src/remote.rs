@@ -39,10 +39,10 @@ impl LoopHandle {
     /// among what it schedules with `call_soon`. A call that is accepted runs before the loop has closed.
     ///
     /// # Errors
-    /// [`LoopClosed`] with the closure, if the loop is closed.
+    /// [`LoopClosed`] with the closure, if the loop is closed, or this process was forked from the one that made it.
     ///
     /// # asyncio
-    /// `loop.call_soon_threadsafe(callback, *args)`.
+    /// `loop.call_soon_threadsafe(callback, *args)`, which in a forked child wakes the parent's loop.
     ///
     /// # Examples
     /// ```
@@ -147,13 +147,13 @@ impl LoopHandle {
         };
         // What allocates does so before it enters: others wait at the door.
         if const { SendJob::fits::<J>() } {
-            let Some(poster) = self.0.mailbox.enter() else {
+            let Some(poster) = self.0.enter() else {
                 return Err(LoopClosed(job));
             };
             Ok(self.0.leave_as(poster, Message::Call(SendJob::new(job))))
         } else {
             let job = Box::new(job);
-            let Some(poster) = self.0.mailbox.enter() else {
+            let Some(poster) = self.0.enter() else {
                 return Err(LoopClosed(*job));
             };
             let message = Message::Call(SendJob::from_box(job));
@@ -177,7 +177,7 @@ impl LoopHandle {
     /// scheduled there. Unless messages are waiting, which came first. `Err` with the job: it is for the mailbox.
     fn post_here<J: Job>(&self, job: J) -> Result<(), J> {
         let mailbox = &self.0.mailbox;
-        if mailbox.is_notified() || mailbox.is_closed() {
+        if mailbox.is_notified() || mailbox.is_closed() || self.0.is_forked() {
             return Err(job);
         }
         let mut job = Some(job);

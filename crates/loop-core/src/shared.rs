@@ -46,6 +46,9 @@ pub(crate) struct Shared {
     pub(crate) debug: AtomicBool,
     /// What the loop runs, in debug mode.
     pub(crate) running: Arc<Running>,
+    /// The process that made the loop, and how often its ancestors had forked by then.
+    pub(crate) pid: u32,
+    pub(crate) forks: u32,
 }
 
 /// Called when a loop that is not being run has got its first message.
@@ -86,6 +89,8 @@ impl Shared {
             hook: OnceLock::new(),
             debug: AtomicBool::new(config.debug),
             running: Running::new(id, config.blocked_after),
+            pid: std::process::id(),
+            forks: sys::forks(),
         });
         entry.insert(Arc::clone(&shared));
         Some(shared)
@@ -118,9 +123,25 @@ impl Shared {
             .cloned()
     }
 
+    /// The mailbox, unless it is closed. That of a forked child is a copy that nobody looks into, with a lock that may
+    /// have been held at the fork; and the poller that it would wake is the parent's.
+    #[inline]
+    pub(crate) fn enter(&self) -> Option<Poster<'_, Message>> {
+        if self.is_forked() {
+            return None;
+        }
+        self.mailbox.enter()
+    }
+
+    /// Whether this process was forked from the one that made the loop.
+    #[inline]
+    pub(crate) fn is_forked(&self) -> bool {
+        self.forks != sys::forks()
+    }
+
     /// Leaves a message that nobody wants back, and wakes the loop if it sleeps.
     pub(crate) fn post(&self, message: Message) {
-        if let Some(poster) = self.mailbox.enter() {
+        if let Some(poster) = self.enter() {
             self.post_as(poster, message);
         }
     }

@@ -27,10 +27,17 @@ mod parent_and_child {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
-    use loop_core::{EventLoop, LoopError, get_event_loop, get_running_loop, set_event_loop};
+    use loop_core::{
+        EventLoop, LoopError, LoopHandle, UnboundLoop, get_event_loop, get_running_loop,
+        set_event_loop,
+    };
 
-    pub(crate) const TESTS: [(&str, fn()); 6] = [
+    pub(crate) const TESTS: [(&str, fn()); 7] = [
         ("a_child_is_refused", a_child_is_refused),
+        (
+            "a_child_sends_the_loop_nothing",
+            a_child_sends_the_loop_nothing,
+        ),
         (
             "the_parents_descriptors_stay_registered",
             the_parents_descriptors_stay_registered,
@@ -95,6 +102,38 @@ mod parent_and_child {
             .unwrap();
         event_loop.run_forever().unwrap();
         event_loop.close().unwrap();
+    }
+
+    /// Nobody would ever look for it: a thread that waited for what comes of it would wait for ever.
+    fn a_child_sends_the_loop_nothing() {
+        let event_loop = EventLoop::new().unwrap();
+        let (near, _far) = UnixStream::pair().unwrap();
+        event_loop.add_reader(&near, || ()).unwrap();
+        event_loop.run_once(Some(Duration::ZERO)).unwrap();
+        let (handle, unbound) = (event_loop.handle(), UnboundLoop::new().unwrap());
+        let runs = Arc::new(AtomicUsize::new(0));
+        let call = || {
+            let count = Arc::clone(&runs);
+            move || {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let refused = |handle: &LoopHandle| {
+            let call = handle.call_soon_threadsafe(call()).unwrap_err().0;
+            call();
+            handle.stop();
+        };
+        in_child(|| {
+            refused(&handle);
+            refused(&unbound.handle());
+            std::thread::scope(|scope| scope.spawn(|| refused(&handle)).join().unwrap());
+            assert_eq!(runs.load(Ordering::Relaxed), 3, "all came back");
+        });
+        event_loop.run_once(Some(Duration::ZERO)).unwrap();
+        handle.call_soon_threadsafe(call()).unwrap();
+        handle.stop();
+        event_loop.run_forever().unwrap();
+        assert_eq!(runs.load(Ordering::Relaxed), 1);
     }
 
     fn the_parents_descriptors_stay_registered() {
