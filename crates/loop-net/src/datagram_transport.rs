@@ -1,6 +1,9 @@
 //! Transports of packets.
 
 mod endpoint;
+mod packets;
+#[cfg(test)]
+mod ways_out;
 
 use std::fmt;
 use std::io;
@@ -12,6 +15,7 @@ use crate::closing::begun;
 use crate::telling::Place;
 use crate::{DatagramProtocol, UdpSocket};
 use endpoint::Endpoint;
+use packets::Udp;
 
 /// A UDP socket that receives by itself, and calls a protocol with what comes.
 ///
@@ -115,8 +119,8 @@ async fn create<P: DatagramProtocol>(
         socket.connect(remote).await?;
     }
     let protocol = Rc::new(protocol_factory());
-    let connected = remote_addr.is_some();
-    let endpoint = Endpoint::new(socket, connected, Rc::clone(&protocol) as _, place)?;
+    let peer = remote_addr;
+    let endpoint = Endpoint::new(Udp { socket, peer }, Rc::clone(&protocol) as _, place)?;
     let transport = DatagramTransport(endpoint);
     transport.0.begin(transport.clone());
     Ok((begun(transport, DatagramTransport::close).await, protocol))
@@ -153,7 +157,7 @@ impl DatagramTransport {
     /// # Examples
     /// As for [`close`](DatagramTransport::close).
     pub fn abort(&self) {
-        self.0.abort();
+        self.0.end();
     }
 
     /// Whether it is closed, or closes.
@@ -166,6 +170,35 @@ impl DatagramTransport {
     #[must_use]
     pub fn is_closing(&self) -> bool {
         self.0.is_closing()
+    }
+
+    /// How many bytes wait to be sent: of each packet, eight more than are in it.
+    ///
+    /// # asyncio
+    /// `transport.get_write_buffer_size()`.
+    ///
+    /// # Examples
+    /// As for [`StreamWriter::set_write_buffer_limits`](crate::StreamWriter::set_write_buffer_limits).
+    #[must_use]
+    pub fn get_write_buffer_size(&self) -> usize {
+        self.0.waiting()
+    }
+
+    /// Sets the marks: strictly above `high` the protocol is told to pause, at `low` or under it to go on. By default,
+    /// they are 64 KiB and a quarter of it.
+    ///
+    /// # Panics
+    /// If `low` is greater than `high`.
+    ///
+    /// # asyncio
+    /// `transport.set_write_buffer_limits(high, low)`.
+    ///
+    /// # Examples
+    /// As for [`StreamWriter::set_write_buffer_limits`](crate::StreamWriter::set_write_buffer_limits).
+    #[track_caller]
+    pub fn set_write_buffer_limits(&self, high: usize, low: usize) {
+        assert!(high >= low, "high ({high}) must be >= low ({low})");
+        self.0.set_marks(low, high);
     }
 
     /// The address of the socket.

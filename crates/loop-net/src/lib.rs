@@ -79,6 +79,7 @@ mod hyper_io;
 mod hyper_rt;
 mod line;
 mod listener;
+mod marks;
 mod names;
 mod open_connection;
 mod open_unix_connection;

@@ -4,11 +4,10 @@ use std::mem;
 use std::ops::Deref;
 use std::task::Waker;
 
-/// Writers pause above so many bytes, by default.
-const HIGH: usize = 64 * 1024;
+use crate::marks::{Mark, Marks};
 
 /// What is kept of an empty buffer for the next time.
-const KEPT: usize = HIGH * 2;
+const KEPT: usize = 128 * 1024;
 
 /// The bytes that wait, and the marks that say when they are too many.
 pub(super) struct Outgoing {
@@ -18,9 +17,7 @@ pub(super) struct Outgoing {
     /// How many bytes more are with whoever writes them: they come before `bytes`.
     lent: usize,
     file: Option<FileAhead>,
-    low: usize,
-    high: usize,
-    paused: bool,
+    pub(super) marks: Marks,
 }
 
 /// A file is sent, or is next when `bytes` are written.
@@ -30,15 +27,6 @@ struct FileAhead {
     behind: Vec<u8>,
     /// Who sends it, while he waits.
     sender: Option<Waker>,
-}
-
-/// A mark that was passed.
-#[derive(Debug, PartialEq)]
-pub(super) enum Mark {
-    /// There is more than the high one: writers are to pause.
-    High,
-    /// There is no more than the low one, after that: they go on.
-    Low,
 }
 
 /// Bytes that are being written: the connection may do anything meanwhile, also push more.
@@ -54,9 +42,7 @@ impl Outgoing {
             written: 0,
             lent: 0,
             file: None,
-            low: HIGH / 4,
-            high: HIGH,
-            paused: false,
+            marks: Marks::default(),
         }
     }
 
@@ -123,35 +109,9 @@ impl Outgoing {
         }
     }
 
-    /// The low mark and the high one.
-    #[cfg(feature = "tls")]
-    pub(super) fn marks(&self) -> (usize, usize) {
-        (self.low, self.high)
-    }
-
-    /// Sets the marks; what already waits may be above or below them now.
-    pub(super) fn set_marks(&mut self, low: usize, high: usize) {
-        self.low = low;
-        self.high = high;
-    }
-
     /// The mark that was passed since this was last asked.
     pub(super) fn passed(&mut self) -> Option<Mark> {
-        let waiting = self.waiting();
-        if waiting > self.high && !self.paused {
-            self.paused = true;
-            Some(Mark::High)
-        } else if waiting <= self.low && self.paused {
-            self.paused = false;
-            Some(Mark::Low)
-        } else {
-            None
-        }
-    }
-
-    /// Whether the high mark was passed, and the low one was not since.
-    pub(super) fn is_paused(&self) -> bool {
-        self.paused
+        self.marks.passed(self.waiting())
     }
 
     pub(super) fn has_file(&self) -> bool {
@@ -195,7 +155,7 @@ impl Deref for Lent {
 
 #[cfg(test)]
 mod tests {
-    use super::{KEPT, Mark, Outgoing};
+    use super::{KEPT, Outgoing};
 
     /// Writes so much of what is there, and says what was offered.
     fn write(outgoing: &mut Outgoing, most: usize) -> Vec<u8> {
@@ -252,38 +212,6 @@ mod tests {
         assert!(outgoing.lend_out(b"ghi") && outgoing.lend().is_none());
         outgoing.take_back(b"");
         assert_eq!(outgoing.waiting(), 0);
-    }
-
-    #[test]
-    fn a_mark_is_passed_once() {
-        let mut outgoing = Outgoing::new();
-        outgoing.set_marks(2, 4);
-        let mut passed = Vec::new();
-        for _ in 0..6 {
-            outgoing.push(b"x");
-            passed.extend(outgoing.passed());
-        }
-        assert_eq!(passed, [Mark::High]);
-        assert!(outgoing.is_paused());
-        for _ in 0..6 {
-            write(&mut outgoing, 1);
-            passed.extend(outgoing.passed());
-        }
-        assert_eq!(passed, [Mark::High, Mark::Low]);
-        assert!(!outgoing.is_paused());
-        outgoing.set_marks(0, 0);
-        assert_eq!(outgoing.passed(), None);
-    }
-
-    #[test]
-    fn marks_that_move_are_passed_too() {
-        let mut outgoing = Outgoing::new();
-        outgoing.push(&[0; 10]);
-        assert_eq!(outgoing.passed(), None);
-        outgoing.set_marks(1, 9);
-        assert_eq!(outgoing.passed(), Some(Mark::High));
-        outgoing.set_marks(10, 20);
-        assert_eq!(outgoing.passed(), Some(Mark::Low));
     }
 
     #[test]

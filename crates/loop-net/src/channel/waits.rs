@@ -75,7 +75,7 @@ impl Channel {
             // The end has to have a chance to come.
             yield_now().await;
         }
-        if self.alive(|life| life.out.is_paused()) == Some(true) {
+        if self.alive(|life| life.out.marks.is_paused()) == Some(true) {
             self.spree.set(0);
             self.draining.wait(&self.owner).await;
         } else if self.spree.get() >= SPREE {
@@ -103,7 +103,7 @@ impl Channel {
                 self.0.set_marks(self.1, self.2);
             }
         }
-        let marks = self.alive(|life| life.out.marks());
+        let marks = self.alive(|life| life.out.marks.get());
         let _marks = marks.map(|(low, high)| Marks(self, low, high));
         self.set_marks(0, 0);
         self.drain().await

@@ -7,8 +7,8 @@ use loop_core::Direction;
 
 use super::Channel;
 use super::life::Write;
-use super::outgoing::Mark;
 use crate::Connection;
+use crate::marks::Mark;
 
 impl Channel {
     /// Writes now what there is room for, and the rest later.
@@ -39,7 +39,7 @@ impl Channel {
         };
         let is_done = self.alive(|life| {
             life.out.take_back(rest);
-            life.out.waiting() == 0 && !life.out.is_paused()
+            life.out.waiting() == 0 && !life.out.marks.is_paused()
         });
         if is_done != Some(true) || !connection.is_flushed() {
             self.flush();
@@ -74,7 +74,7 @@ impl Channel {
 
     /// Sets the marks; what already waits may be above or below them now.
     pub(crate) fn set_marks(&self, low: usize, high: usize) {
-        self.alive(|life| life.out.set_marks(low, high));
+        self.alive(|life| life.out.marks.set(low, high));
         self.pause_or_resume();
     }
 

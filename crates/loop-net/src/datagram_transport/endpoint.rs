@@ -1,7 +1,6 @@
-//! A UDP socket, what waits to be sent, and the protocol that hears of it.
+//! A socket of packets, those that wait to be sent, and the protocol that hears of it: all that goes when it is closed.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::cell::RefCell;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
@@ -12,52 +11,53 @@ use std::task::{Context, Poll, Waker};
 use loop_core::{LoopRef, get_running_loop};
 
 use super::DatagramTransport;
+use super::packets::{Carrier, Packet, Queue};
+use crate::DatagramProtocol;
 use crate::driver::{DriverHandle, drive};
+use crate::marks::{Mark, Marks};
 use crate::telling::{Place, Telling};
-use crate::{DatagramProtocol, Direction, UdpSocket};
-
-/// Protocols are told to pause above so many bytes, and to go on at a quarter of it.
-const HIGH: usize = 64 * 1024;
 
 /// The longest packet that there is.
 const LONGEST: usize = 64 * 1024;
 
 pub(super) struct Endpoint {
     owner: LoopRef,
-    /// `None`: it is closed.
-    socket: RefCell<Option<Rc<UdpSocket>>>,
-    connected: bool,
-    protocol: RefCell<Option<Rc<dyn DatagramProtocol>>>,
-    /// What waits to be sent, and how long it is.
-    queue: RefCell<VecDeque<(Vec<u8>, Option<SocketAddr>)>>,
-    waiting: Cell<usize>,
-    paused: Cell<bool>,
-    /// What sends that.
-    sender: RefCell<Option<DriverHandle>>,
-    closing: Cell<bool>,
-    receiver: RefCell<Option<Waker>>,
     place: Place,
+    /// `None`: it is closed.
+    life: RefCell<Option<Life>>,
+}
+
+struct Life {
+    socket: Rc<dyn Carrier>,
+    protocol: Rc<dyn DatagramProtocol>,
+    queue: Queue,
+    marks: Marks,
+    /// It closes when everything is sent, and hears no more.
+    is_closing: bool,
+    /// Sends what waits, if anything does.
+    sender: Option<DriverHandle>,
+    /// Who receives.
+    receiver: Option<Waker>,
 }
 
 impl Endpoint {
     pub(super) fn new(
-        socket: UdpSocket,
-        connected: bool,
+        socket: impl Carrier + 'static,
         protocol: Rc<dyn DatagramProtocol>,
         place: Place,
     ) -> io::Result<Rc<Endpoint>> {
         Ok(Rc::new(Endpoint {
             owner: get_running_loop().map_err(io::Error::other)?.loop_ref(),
-            socket: RefCell::new(Some(Rc::new(socket))),
-            connected,
-            protocol: RefCell::new(Some(protocol)),
-            queue: RefCell::default(),
-            waiting: Cell::new(0),
-            paused: Cell::new(false),
-            sender: RefCell::default(),
-            closing: Cell::new(false),
-            receiver: RefCell::default(),
             place,
+            life: RefCell::new(Some(Life {
+                socket: Rc::new(socket),
+                protocol,
+                queue: Queue::default(),
+                marks: Marks::default(),
+                is_closing: false,
+                sender: None,
+                receiver: None,
+            })),
         }))
     }
 
@@ -73,51 +73,93 @@ impl Endpoint {
         });
     }
 
+    /// Looks at what there is while the socket is open, or changes it. `what` calls nobody, and drops nothing of others'.
+    fn alive<T>(&self, what: impl FnOnce(&mut Life) -> T) -> Option<T> {
+        self.life.borrow_mut().as_mut().map(what)
+    }
+
     pub(super) fn send(self: &Rc<Self>, data: &[u8], to: Option<SocketAddr>) {
-        if self.closing.get() {
+        let looked = self.alive(|life| {
+            let is_next = life.queue.waiting() == 0;
+            (!life.is_closing).then(|| (is_next, Rc::clone(&life.socket)))
+        });
+        let Some(Some((is_next, socket))) = looked else {
             return;
-        }
-        let Some(socket) = self.socket() else { return };
-        if self.queue.borrow().is_empty() {
-            match try_send(&socket, data, to) {
+        };
+        if is_next {
+            match socket.try_send(data, to) {
                 Ok(()) => return,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return self.failed(&error),
             }
         }
-        self.queue.borrow_mut().push_back((data.to_vec(), to));
-        self.waiting.set(self.waiting.get() + data.len());
-        if self.sender.borrow().is_none() {
+        let data = data.to_vec();
+        let has_sender = self.alive(|life| {
+            life.queue.push(Packet { data, to });
+            life.sender.is_some()
+        });
+        if has_sender == Some(false) {
             let ours = Rc::clone(self);
             let sender = drive(&self.owner, poll_fn(move |cx| ours.poll_send(cx)));
-            self.sender.replace(Some(sender));
+            self.alive(|life| life.sender = Some(sender));
         }
-        if self.waiting.get() > HIGH && !self.paused.replace(true) {
-            self.tell("pause_writing", |protocol| protocol.pause_writing());
-        }
+        self.pause_or_resume();
     }
 
+    /// Hears no more, and ends when everything is sent.
     pub(super) fn close(&self) {
-        if !self.closing.replace(true) && self.queue.borrow().is_empty() {
+        let is_last = self.alive(|life| {
+            life.is_closing = true;
+            life.queue.waiting() == 0
+        });
+        if is_last == Some(true) {
             self.end();
         }
     }
 
-    pub(super) fn abort(&self) {
-        self.closing.set(true);
-        self.end();
+    /// The socket is no more.
+    pub(super) fn end(&self) {
+        let Some(mut life) = self.life.take() else {
+            return;
+        };
+        // What it waited for does not come any more.
+        if let Some(sender) = &life.sender {
+            sender.stop();
+        }
+        if let Some(receiver) = life.receiver.take() {
+            receiver.wake();
+        }
+        let protocol = Rc::clone(&life.protocol);
+        let telling = self.telling("connection_lost", &*protocol);
+        telling.call_soon(move || protocol.connection_lost(None));
+        drop(life);
     }
 
     pub(super) fn is_closing(&self) -> bool {
-        self.closing.get()
+        self.alive(|life| life.is_closing).unwrap_or(true)
     }
 
-    pub(super) fn socket(&self) -> Option<Rc<UdpSocket>> {
-        self.socket.borrow().clone()
+    pub(super) fn socket(&self) -> Option<Rc<dyn Carrier>> {
+        self.alive(|life| Rc::clone(&life.socket))
     }
 
-    fn protocol(&self) -> Option<Rc<dyn DatagramProtocol>> {
-        self.protocol.borrow().clone()
+    /// How many bytes wait to be sent.
+    pub(super) fn waiting(&self) -> usize {
+        self.alive(|life| life.queue.waiting()).unwrap_or(0)
+    }
+
+    pub(super) fn set_marks(&self, low: usize, high: usize) {
+        self.alive(|life| life.marks.set(low, high));
+        self.pause_or_resume();
+    }
+
+    fn pause_or_resume(&self) {
+        let passed = self.alive(|life| life.marks.passed(life.queue.waiting()));
+        match passed.flatten() {
+            Some(Mark::High) => self.tell("pause_writing", |protocol| protocol.pause_writing()),
+            Some(Mark::Low) => self.tell("resume_writing", |protocol| protocol.resume_writing()),
+            None => {}
+        }
     }
 
     fn telling<'a>(&'a self, method: &'static str, protocol: &dyn DatagramProtocol) -> Telling<'a> {
@@ -131,7 +173,7 @@ impl Endpoint {
     }
 
     fn tell(&self, method: &'static str, what: impl FnOnce(&dyn DatagramProtocol)) {
-        if let Some(protocol) = self.protocol() {
+        if let Some(protocol) = self.alive(|life| Rc::clone(&life.protocol)) {
             let telling = self.telling(method, &*protocol);
             telling.call_quietly(|| what(&*protocol));
         }
@@ -141,54 +183,32 @@ impl Endpoint {
         self.tell("error_received", |protocol| protocol.error_received(error));
     }
 
-    /// Receives and tells until the socket is closed.
+    /// Receives and tells until it closes.
     async fn receive(&self) {
         let mut buffer = vec![0; LONGEST];
-        let mut peer = None;
         loop {
-            let received = poll_fn(|cx| self.poll_receive(cx, &mut buffer)).await;
-            match received {
+            match poll_fn(|cx| self.poll_receive(cx, &mut buffer)).await {
                 None => return,
-                Some(Ok((length, from))) => {
-                    let from = from.or_else(|| {
-                        // Whom it is connected to does not change.
-                        peer = peer.or_else(|| self.socket()?.peer_addr().ok());
-                        peer
-                    });
-                    if let Some(from) = from {
-                        self.tell("datagram_received", |protocol| {
-                            protocol.datagram_received(&buffer[..length], from);
-                        });
-                    }
-                }
+                Some(Ok((length, from))) => self.tell("datagram_received", |protocol| {
+                    protocol.datagram_received(&buffer[..length], from);
+                }),
                 Some(Err(error)) => self.failed(&error),
             }
         }
     }
 
-    #[expect(
-        clippy::type_complexity,
-        reason = "what recvfrom gives, unless it is closed, in a Poll"
-    )]
     fn poll_receive(
         &self,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
-    ) -> Poll<Option<io::Result<(usize, Option<SocketAddr>)>>> {
-        let Some(socket) = self.socket().filter(|_| !self.closing.get()) else {
+    ) -> Poll<Option<io::Result<(usize, SocketAddr)>>> {
+        let Some(socket) = self.socket().filter(|_| !self.is_closing()) else {
             return Poll::Ready(None);
         };
-        let polled = socket.async_fd().poll_read_with(cx, |socket| {
-            if self.connected {
-                return socket.recv(buffer).map(|length| (length, None));
-            }
-            socket
-                .recv_from(buffer)
-                .map(|(length, from)| (length, Some(from)))
-        });
+        let polled = socket.poll_receive(cx, buffer);
         if polled.is_pending() {
             let waker = cx.waker().clone();
-            let old = self.receiver.replace(Some(waker));
+            let old = self.alive(|life| life.receiver.replace(waker));
             drop(old);
         }
         polled.map(Some)
@@ -196,70 +216,27 @@ impl Endpoint {
 
     /// Sends what waits.
     fn poll_send(&self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            let next = self.queue.borrow_mut().pop_front();
-            let (Some(socket), Some((data, to))) = (self.socket(), next) else {
-                break;
+        let next = || self.alive(|life| Some((Rc::clone(&life.socket), life.queue.lend()?)));
+        while let Some((socket, packet)) = next().flatten() {
+            let Poll::Ready(sent) = socket.poll_send(cx, &packet.data, packet.to) else {
+                self.alive(|life| life.queue.give_back(packet));
+                return Poll::Pending;
             };
-            let polled = socket.async_fd().poll_write_with(cx, |socket| match to {
-                None => socket.send(&data),
-                Some(to) => socket.send_to(&data, to),
-            });
-            let sent = match polled {
-                Poll::Ready(sent) => sent,
-                Poll::Pending => {
-                    self.queue.borrow_mut().push_front((data, to));
-                    return Poll::Pending;
-                }
-            };
-            let waiting = self.waiting.get().saturating_sub(data.len());
-            self.waiting.set(waiting);
+            self.alive(|life| life.queue.done(&packet));
             if let Err(error) = sent {
                 self.failed(&error);
             }
-            if self.waiting.get() <= HIGH / 4 && self.paused.replace(false) {
-                self.tell("resume_writing", |protocol| protocol.resume_writing());
-            }
+            self.pause_or_resume();
         }
-        let sender = self.sender.take();
-        drop(sender);
-        if self.closing.get() {
+        let is_closing = self.alive(|life| {
+            life.sender = None;
+            life.is_closing
+        });
+        if is_closing == Some(true) {
             self.end();
         }
         Poll::Ready(())
     }
-
-    /// The socket is no more.
-    fn end(&self) {
-        let socket = self.socket.take();
-        let protocol = self.protocol.take();
-        let queue = self.queue.take();
-        // What it waited for does not come any more.
-        if let Some(sender) = self.sender.take() {
-            sender.stop();
-        }
-        if let Some(receiver) = self.receiver.take() {
-            receiver.wake();
-        }
-        if let Some(protocol) = protocol {
-            let telling = self.telling("connection_lost", &*protocol);
-            telling.call_soon(move || protocol.connection_lost(None));
-        }
-        drop((socket, queue));
-    }
-}
-
-fn try_send(socket: &UdpSocket, data: &[u8], to: Option<SocketAddr>) -> io::Result<()> {
-    let direction = Direction::Write;
-    let sent = match to {
-        None => socket
-            .async_fd()
-            .try_io(direction, |socket| socket.send(data)),
-        Some(to) => socket
-            .async_fd()
-            .try_io(direction, |socket| socket.send_to(data, to)),
-    };
-    sent.map(drop)
 }
 
 impl fmt::Debug for Endpoint {
@@ -277,52 +254,8 @@ struct EndWithDriver(Rc<Endpoint>);
 impl Drop for EndWithDriver {
     fn drop(&mut self) {
         // One that closes has to send what waits first.
-        if !self.0.closing.get() || self.0.owner.is_closed() {
-            self.0.closing.set(true);
+        if !self.0.is_closing() || self.0.owner.is_closed() {
             self.0.end();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::future::pending;
-    use std::net::SocketAddr;
-    use std::panic::Location;
-    use std::rc::Rc;
-
-    use loop_core::EventLoop;
-    use loop_tasks::LoopExt;
-
-    use super::Endpoint;
-    use crate::driver::drive;
-    use crate::{DatagramProtocol, UdpSocket};
-
-    struct Quiet;
-
-    impl DatagramProtocol for Quiet {
-        fn datagram_received(&self, _: &[u8], _: SocketAddr) {}
-    }
-
-    /// What sends waits for room in the socket, which never comes when that is closed.
-    #[test]
-    fn what_sends_ends_with_the_socket() {
-        let event_loop = EventLoop::new().unwrap();
-        let left = event_loop.run_until_complete(async {
-            let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-            let place = Location::caller();
-            let endpoint = Endpoint::new(socket, false, Rc::new(Quiet), place).unwrap();
-            let held = Rc::new(());
-            let ours = Rc::clone(&held);
-            let sender = drive(&endpoint.owner, async move {
-                pending::<()>().await;
-                drop(ours);
-            });
-            endpoint.sender.replace(Some(sender));
-            endpoint.abort();
-            Rc::strong_count(&held)
-        });
-        assert_eq!(left.unwrap(), 1);
-        event_loop.close().unwrap();
     }
 }
