@@ -133,12 +133,12 @@ pub use loop_tasks::yield_now;
 pub use loop_tasks::{
     AnyLoopFuture, AnyTask, AsCompleted, Awaitable, CallGraph, CallGraphEntry, CallbackToken,
     CatchCancel, Context, ContextToken, ContextVar, EmptySet, EnsureFuture, Failure, Gate,
-    GateOpener, GatherTuple, GroupClosed, GroupFailure, Join, LoopExt, NotActive, Panicked,
-    RunError, Sleep, Task, TaskBuilder, TaskError, TaskFactory, TaskGroup, Timeout, TimeoutRun,
-    Waited, WrongLoop, YieldNow, all_tasks, as_completed, await_tree, capture_call_graph,
-    catch_cancel, create_task, current_task, eager_task_factory, ensure_future, gather,
-    gather_with, shield, sleep, sleep_result, sleep_until, timeout, timeout_at, try_create_task,
-    try_gather, try_gather_with, wait, wait_for,
+    GateOpener, GatherTuple, GroupClosed, GroupErrors, GroupFailure, Join, LoopExt, NotActive,
+    Panicked, RunError, Sleep, Task, TaskBuilder, TaskError, TaskFactory, TaskGroup, Timeout,
+    TimeoutRun, Waitable, Waited, WrongLoop, YieldNow, all_tasks, as_completed, await_tree,
+    capture_call_graph, catch_cancel, create_task, current_task, eager_task_factory, ensure_future,
+    gather, gather_with, shield, sleep, sleep_result, sleep_until, timeout, timeout_at,
+    try_create_task, try_gather, try_gather_with, wait, wait_for,
 };
 #[doc(alias = "InvalidStateError")]
 pub use loop_tasks::{InvalidState, NotReady};

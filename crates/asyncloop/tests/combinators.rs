@@ -218,6 +218,29 @@ fn wait_takes_coroutines_counts_each_once_and_refuses_to_wait_for_nothing() {
 }
 
 #[test]
+fn tasks_of_different_types_are_waited_for_together() {
+    run(async {
+        let number = create_task(sleep_result(2 * SECOND, 7));
+        let failed = try_create_task(async { Err::<(), _>("no") });
+        let future: LoopFuture<String> = get_running_loop().unwrap().create_future();
+        let tasks = [number.erase(), failed.erase(), failed.erase()];
+        let waited = wait(&tasks, None, ReturnWhen::FirstException).await;
+        let waited = waited.unwrap();
+        assert_eq!(waited.done, [failed.erase()]);
+        assert_eq!(waited.pending, [number.erase()]);
+
+        let all = [number.erase_future(), future.erase_future()];
+        let mut upcoming = as_completed(all, Some(5 * SECOND));
+        let first = upcoming.next().await.unwrap().unwrap();
+        assert_eq!(first, number.erase_future());
+        assert_eq!(number.await.unwrap(), 7);
+        assert!(upcoming.next().await.unwrap().is_err());
+        assert!(upcoming.next().await.is_none() && !future.done());
+        assert_eq!(failed.await.unwrap(), Err("no"));
+    });
+}
+
+#[test]
 fn wait_that_runs_out_of_time_cancels_nothing() {
     run(async {
         let trace = Trace::begin();

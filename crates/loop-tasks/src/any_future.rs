@@ -7,11 +7,15 @@ use crate::future::LoopFuture;
 use crate::state::State;
 use crate::task::AnyTask;
 
-/// A future of whatever type, for those who only wait for it: see [`gather_with`](crate::gather_with).
+/// A future of whatever type, for those who only wait for it: see [`gather_with`](crate::gather_with), [`wait`](crate::wait()).
 #[derive(Clone)]
 pub struct AnyLoopFuture(pub(crate) AnyFuture);
 
 impl AnyLoopFuture {
+    pub(crate) fn any(&self) -> &AnyFuture {
+        &self.0
+    }
+
     /// As [`LoopFuture::done`].
     ///
     /// # Examples

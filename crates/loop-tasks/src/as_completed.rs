@@ -10,8 +10,8 @@ use loop_core::{LoopRef, TimerHandle};
 
 use crate::callbacks::{Callback, Listener};
 use crate::cell::AnyFuture;
-use crate::ensure::EnsureFuture;
-use crate::future::{CallbackToken, LoopFuture};
+use crate::ensure::Waitable;
+use crate::future::CallbackToken;
 use crate::graph::Waiter;
 use crate::timeout::Elapsed;
 use crate::wait_one::Signal;
@@ -19,7 +19,8 @@ use crate::wait_one::Signal;
 /// Gives futures in the order in which they are done, each once; what is done already, in the order given.
 ///
 /// Coroutines become tasks. After `timeout`, [`next`](AsCompleted::next) gives [`Elapsed`] for each that is not
-/// done; those go on. Dropping the iterator cancels nothing.
+/// done; those go on. Dropping the iterator cancels nothing. Tasks of different types stand together by
+/// [`erase`](crate::Task::erase); what comes is compared with them.
 ///
 /// # Panics
 /// If no loop is running in this thread and none is current.
@@ -45,7 +46,7 @@ use crate::wait_one::Signal;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[track_caller]
-pub fn as_completed<A: EnsureFuture>(
+pub fn as_completed<A: Waitable>(
     awaitables: impl IntoIterator<Item = A>,
     timeout: Option<Duration>,
 ) -> AsCompleted<A::Handle> {
@@ -56,8 +57,8 @@ pub fn as_completed<A: EnsureFuture>(
     let mut handles: Vec<A::Handle> = Vec::new();
     let mut seen = std::collections::HashSet::new();
     for awaitable in awaitables {
-        let handle = awaitable.ensure_future(&event_loop);
-        if seen.insert(any(&handle).address()) {
+        let handle = awaitable.ensure_waitable(&event_loop);
+        if seen.insert(A::future(&handle).address()) {
             handles.push(handle);
         }
     }
@@ -71,7 +72,7 @@ pub fn as_completed<A: EnsureFuture>(
         stall: Cell::default(),
     });
     for (index, handle) in (0u32..).zip(&handles) {
-        let future = any(handle).clone();
+        let future = A::future(handle).clone();
         let token = future.listen(Callback::Tell(
             Rc::clone(&shared) as Rc<dyn Listener>,
             index,
@@ -92,10 +93,6 @@ pub fn as_completed<A: EnsureFuture>(
         handles,
         shared,
     }
-}
-
-fn any<T: 'static, H: AsRef<LoopFuture<T>>>(handle: &H) -> &AnyFuture {
-    handle.as_ref().any()
 }
 
 /// The iterator of [`as_completed`].

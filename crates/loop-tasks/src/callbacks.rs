@@ -354,6 +354,10 @@ impl Job for DoneCallback {
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "done callback of {:?}", self.future)
     }
+
+    fn name() -> &'static str {
+        "a done callback"
+    }
 }
 
 #[cfg(test)]
@@ -376,7 +380,7 @@ mod tests {
     fn listen(future: &LoopFuture<()>) -> impl Sized + use<> {
         let signal = Signal::new(&future.any().header().owner);
         let members = vec![future.clone()];
-        Listening::to(members, ReturnWhen::AllCompleted, signal, None)
+        Listening::<LoopFuture<()>>::to(members, ReturnWhen::AllCompleted, signal, None)
     }
 
     #[test]

@@ -174,7 +174,7 @@ pub(crate) unsafe fn body<'a, T>(header: NonNull<Header>) -> &'a Body<T> {
 
 /// A counted reference to a cell of whatever type.
 #[repr(transparent)]
-pub(crate) struct AnyFuture(NonNull<Header>);
+pub struct AnyFuture(NonNull<Header>);
 
 impl AnyFuture {
     #[inline]

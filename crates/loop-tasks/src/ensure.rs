@@ -5,10 +5,11 @@ use std::panic::Location;
 
 use loop_core::{EventLoop, NoCurrentLoop, get_event_loop};
 
+use crate::any_future::AnyLoopFuture;
 use crate::builder::make;
 use crate::cell::AnyFuture;
 use crate::future::LoopFuture;
-use crate::task::Task;
+use crate::task::{AnyTask, Task};
 
 /// How an outcome is shared: `T::clone`.
 pub(crate) type Share<T> = fn(&T) -> T;
@@ -95,6 +96,74 @@ impl<T: Clone + 'static> EnsureFuture for &Task<T> {
         Some(T::clone)
     }
 }
+
+/// Something that can be waited for without a look at its outcome: what [`wait`](crate::wait()) and
+/// [`as_completed`](crate::as_completed()) take.
+///
+/// Besides everything that is [`EnsureFuture`] these are tasks and futures that have forgotten the type of their outcome,
+/// so that some of different types can stand in one list: [`Task::erase`], [`LoopFuture::erase_future`].
+#[diagnostic::on_unimplemented(
+    note = "tasks of different types are waited for by `task.erase()`",
+    note = "a reference to a task or future is waited for where its output is `Clone`; by value it need not be"
+)]
+pub trait Waitable {
+    /// What it becomes: a [`Task`] for a coroutine, the same reference for anything else.
+    type Handle: Clone + 'static;
+
+    /// Makes it something that the loop knows.
+    ///
+    /// # Examples
+    /// See [`wait`](crate::wait()).
+    #[track_caller]
+    fn ensure_waitable(self, event_loop: &EventLoop) -> Self::Handle;
+
+    #[doc(hidden)]
+    fn future(handle: &Self::Handle) -> &AnyFuture;
+}
+
+impl<A: EnsureFuture> Waitable for A {
+    type Handle = A::Handle;
+
+    #[track_caller]
+    fn ensure_waitable(self, event_loop: &EventLoop) -> A::Handle {
+        self.ensure_future(event_loop)
+    }
+
+    fn future(handle: &A::Handle) -> &AnyFuture {
+        handle.as_ref().any()
+    }
+}
+
+macro_rules! waitable {
+    ($any:ty) => {
+        impl Waitable for $any {
+            type Handle = $any;
+
+            fn ensure_waitable(self, _: &EventLoop) -> $any {
+                self
+            }
+
+            fn future(handle: &$any) -> &AnyFuture {
+                handle.any()
+            }
+        }
+
+        impl Waitable for &$any {
+            type Handle = $any;
+
+            fn ensure_waitable(self, _: &EventLoop) -> $any {
+                self.clone()
+            }
+
+            fn future(handle: &$any) -> &AnyFuture {
+                handle.any()
+            }
+        }
+    };
+}
+
+waitable!(AnyTask);
+waitable!(AnyLoopFuture);
 
 /// Makes a coroutine a task of the running loop, or of the current one; anything else stays what it is.
 ///

@@ -37,9 +37,11 @@ impl<F> From<GroupClosed<F>> for io::Error {
 
 /// What failed in a [`TaskGroup`](crate::TaskGroup).
 ///
-/// It prints asyncio's words, and behind them what failed. The errors stay in their tasks, so it stays on its thread:
-/// [`into_failures`](GroupError::into_failures) gets them out, and `?` makes an [`io::Error`] of [`io::Error`]s, of the
-/// kind of the first.
+/// It prints asyncio's words, and behind them what failed. The errors stay in their tasks, so it stays on its thread.
+/// To get them out:
+/// - [`into_failures`](GroupError::into_failures) gives them one by one;
+/// - `?` makes an [`io::Error`] of [`io::Error`]s, of the kind of the first;
+/// - `.map_err(GroupError::into_errors)?` is for boxed errors and their like that are `Send`, as that of `anyhow`.
 ///
 /// # asyncio
 /// `ExceptionGroup('unhandled errors in a TaskGroup', errors)`.
@@ -104,6 +106,43 @@ impl<E> GroupError<E> {
         self.failures
     }
 
+    /// The errors, moved out of their tasks, as one error that can go wherever they can: with `?` into a
+    /// `Box<dyn Error + Send + Sync>`, or an error of `anyhow` or the like.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::error::Error;
+    /// use loop_core::EventLoop;
+    /// use loop_tasks::{GroupError, LoopExt, TaskGroup};
+    /// async fn parse_all() -> Result<(), Box<dyn Error + Send + Sync>> {
+    ///     TaskGroup::scope(async |group| {
+    ///         group.create_task(async { "x".parse::<u32>() }).unwrap();
+    ///         Ok(())
+    ///     })
+    ///     .await
+    ///     .map_err(GroupError::into_errors)?;
+    ///     Ok(())
+    /// }
+    /// let event_loop = EventLoop::new()?;
+    /// let error = event_loop.run_until_complete(parse_all())?.unwrap_err();
+    /// let text = "unhandled errors in a TaskGroup (1 sub-exception): invalid digit found in string";
+    /// assert_eq!(error.to_string(), text);
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn into_errors(self) -> GroupErrors<E>
+    where
+        E: fmt::Display,
+    {
+        let text = self.text(E::to_string);
+        let failures = self.failures.into_iter();
+        GroupErrors {
+            text,
+            errors: failures.filter_map(GroupFailure::into_error).collect(),
+        }
+    }
+
     /// asyncio's words, then what failed, in the words of `print`.
     fn text(&self, print: impl Fn(&E) -> String) -> String {
         let n = self.failures.len();
@@ -135,6 +174,54 @@ impl From<GroupError<io::Error>> for io::Error {
         io::Error::new(kind, error.text(io::Error::to_string))
     }
 }
+
+/// The errors of a [`GroupError`], out of their tasks: see [`GroupError::into_errors`].
+///
+/// It prints what that prints, by the errors' own `Display`; a panic is in the text alone.
+#[derive(Debug)]
+pub struct GroupErrors<E> {
+    text: String,
+    errors: Vec<E>,
+}
+
+impl<E> GroupErrors<E> {
+    /// The errors: of the tasks in the order in which they failed, then of the body.
+    ///
+    /// # Examples
+    /// See [`into_inner`](GroupErrors::into_inner).
+    #[must_use]
+    pub fn errors(&self) -> &[E] {
+        &self.errors
+    }
+
+    /// The errors themselves.
+    ///
+    /// # Examples
+    /// ```
+    /// use loop_core::EventLoop;
+    /// use loop_tasks::{GroupError, LoopExt, TaskGroup};
+    /// let event_loop = EventLoop::new()?;
+    /// let scope = TaskGroup::scope(async |_| Err::<(), _>(String::from("body")));
+    /// let errors = event_loop.run_until_complete(scope)?.map_err(GroupError::into_errors).unwrap_err();
+    /// assert_eq!(errors.errors(), ["body"]);
+    /// let from_anywhere = std::thread::spawn(move || errors.into_inner());
+    /// assert_eq!(from_anywhere.join().unwrap(), ["body"]);
+    /// # event_loop.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn into_inner(self) -> Vec<E> {
+        self.errors
+    }
+}
+
+impl<E> fmt::Display for GroupErrors<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl<E: fmt::Debug> Error for GroupErrors<E> {}
 
 /// One failure in a [`GroupError`]: the error of a task or of the body, or a panic.
 ///

@@ -22,8 +22,10 @@ use crate::task_core::TaskCore;
 /// A coroutine that runs on a loop: `asyncio.Task`.
 ///
 /// A cheap reference, and a [`LoopFuture`] by `Deref`. Dropping it neither stops nor cancels the task. Awaiting one
-/// gives `Result<T, TaskError>`; see [`LoopFuture`] for awaiting by value and by reference. It is no future itself: what
-/// wants one, as `join_all` of `futures` does, takes `task.into_future()`.
+/// gives `Result<T, TaskError>`; see [`LoopFuture`] for awaiting by value and by reference.
+///
+/// It is no future itself, but what `.await` makes one of. What wants futures, as `join_all` of the crate `futures` does,
+/// says "`Task<T>` is not a future", and takes `task.into_future()`; [`gather`](fn@crate::gather) takes tasks as they are.
 ///
 /// # Ordering
 /// A step of a task is a ready callback, and a task never has two in the queue. The first one is scheduled when the
@@ -40,6 +42,20 @@ use crate::task_core::TaskCore;
 /// })?;
 /// assert_eq!(sum, 3);
 /// event_loop.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// With combinators of other crates:
+/// ```
+/// use futures_util::future::join_all;
+/// # use loop_core::EventLoop;
+/// # use loop_tasks::{LoopExt, create_task};
+/// # let event_loop = EventLoop::new()?;
+/// event_loop.run_until_complete(async {
+///     let tasks = [1, 2, 3].map(|n| create_task(async move { n }));
+///     let results = join_all(tasks.map(IntoFuture::into_future)).await;
+///     assert_eq!(results.into_iter().map(Result::unwrap).sum::<i32>(), 6);
+/// })?;
+/// # event_loop.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Task<T>(LoopFuture<T>);

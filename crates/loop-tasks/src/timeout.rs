@@ -410,7 +410,14 @@ impl Job for Ring {
 
 impl fmt::Debug for Timeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<Timeout [{:?}]>", self.0.stage.get())
+        let stage = match self.0.stage.get() {
+            Stage::Created => "created",
+            Stage::Active => "active",
+            Stage::Expiring => "expiring",
+            Stage::Expired => "expired",
+            Stage::Finished => "finished",
+        };
+        write!(f, "<Timeout [{stage}]>")
     }
 }
 

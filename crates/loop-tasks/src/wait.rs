@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::ensure::EnsureFuture;
+use crate::ensure::Waitable;
 use crate::sleep::running_loop;
 use crate::wait_one::Signal;
 use crate::waiting::Listening;
@@ -52,7 +52,8 @@ pub struct Waited<H> {
 
 /// Waits until some or all are done, or the time is over. Raises nothing and cancels nothing.
 ///
-/// Coroutines become tasks. Results stay in the tasks: ask them.
+/// Coroutines become tasks. Results stay in the tasks: ask them. Tasks of different types are waited for by
+/// [`erase`](crate::Task::erase).
 ///
 /// # Errors
 /// [`EmptySet`] if there are none.
@@ -81,7 +82,26 @@ pub struct Waited<H> {
 /// # event_loop.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub async fn wait<A: EnsureFuture>(
+/// Of different types:
+/// ```
+/// # use std::time::Duration;
+/// # use loop_core::EventLoop;
+/// # use loop_tasks::{LoopExt, ReturnWhen, sleep_result, wait};
+/// use loop_tasks::create_task;
+/// # let event_loop = EventLoop::builder().virtual_clock().build()?;
+/// event_loop.run_until_complete(async {
+///     let number = create_task(sleep_result(Duration::from_secs(2), 7));
+///     let text = create_task(sleep_result(Duration::from_secs(1), String::from("seven")));
+///     let both = [number.erase(), text.erase()];
+///     let waited = wait(both, None, ReturnWhen::FirstCompleted).await.unwrap();
+///     assert_eq!(waited.done, [text.erase()]);
+///     assert!(text.done() && !number.done());
+///     assert_eq!(text.await.unwrap(), "seven"); // no hop: it is done
+/// })?;
+/// # event_loop.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub async fn wait<A: Waitable>(
     awaitables: impl IntoIterator<Item = A>,
     timeout: Option<Duration>,
     return_when: ReturnWhen,
@@ -89,7 +109,7 @@ pub async fn wait<A: EnsureFuture>(
     let event_loop = running_loop("wait");
     let handles: Vec<A::Handle> = awaitables
         .into_iter()
-        .map(|awaitable| awaitable.ensure_future(&event_loop))
+        .map(|awaitable| awaitable.ensure_waitable(&event_loop))
         .collect();
     if handles.is_empty() {
         return Err(EmptySet);
@@ -102,7 +122,7 @@ pub async fn wait<A: EnsureFuture>(
             .expect("a running loop is not closed")
     });
     // Also when this is cancelled or dropped: nobody tells any more, and the timer goes.
-    let listening = Listening::to(handles, return_when, signal.clone(), timer);
+    let listening = Listening::<A>::to(handles, return_when, signal.clone(), timer);
     signal.wait().await;
     let (done, pending) = listening.end();
     Ok(Waited { done, pending })

@@ -5,7 +5,6 @@
 //! counts or shows it, and the next that comes to the same member takes its place.
 
 use std::cell::Cell;
-use std::marker::PhantomData;
 use std::rc::Rc;
 
 use loop_core::TimerHandle;
@@ -13,7 +12,7 @@ use loop_core::TimerHandle;
 use crate::ReturnWhen;
 use crate::callbacks::Callback;
 use crate::cell::AnyFuture;
-use crate::future::LoopFuture;
+use crate::ensure::Waitable;
 use crate::graph::Waiter;
 use crate::state::State;
 use crate::wait_one::Signal;
@@ -68,20 +67,19 @@ impl Waiting {
 }
 
 /// What is waited for, each of which tells of itself. Dropping it ends the wait.
-pub(crate) struct Listening<T: 'static, H: AsRef<LoopFuture<T>>> {
-    members: Vec<H>,
+pub(crate) struct Listening<A: Waitable> {
+    members: Vec<A::Handle>,
     waiting: Rc<Waiting>,
-    outcome: PhantomData<fn() -> T>,
 }
 
-impl<T: 'static, H: AsRef<LoopFuture<T>>> Listening<T, H> {
+impl<A: Waitable> Listening<A> {
     /// The first of equal ones stays.
     pub(crate) fn to(
-        handles: Vec<H>,
+        handles: Vec<A::Handle>,
         return_when: ReturnWhen,
         signal: Signal,
         timer: Option<TimerHandle>,
-    ) -> Listening<T, H> {
+    ) -> Listening<A> {
         let waiting = Waiting {
             waiter: Waiter::current(),
             left: Cell::new(handles.len()),
@@ -92,13 +90,12 @@ impl<T: 'static, H: AsRef<LoopFuture<T>>> Listening<T, H> {
         let mut listening = Listening {
             members: handles,
             waiting: Rc::new(waiting),
-            outcome: PhantomData,
         };
         let waiting = &listening.waiting;
         let mut settled = Vec::new();
         // No code of anybody else's runs in here: whoever has this as its last callback was given before.
         listening.members.retain(|handle| {
-            let future = handle.as_ref().any();
+            let future = A::future(handle);
             if future.is_settled() {
                 settled.push(future.clone());
                 tell_of_settled(future, waiting)
@@ -113,11 +110,11 @@ impl<T: 'static, H: AsRef<LoopFuture<T>>> Listening<T, H> {
     }
 
     /// Ends it, and says which of them are done, and which are not.
-    pub(crate) fn end(mut self) -> (Vec<H>, Vec<H>) {
+    pub(crate) fn end(mut self) -> (Vec<A::Handle>, Vec<A::Handle>) {
         let members = std::mem::take(&mut self.members);
         members
             .into_iter()
-            .partition(|member| member.as_ref().any().is_settled())
+            .partition(|member| A::future(member).is_settled())
     }
 }
 
@@ -130,7 +127,7 @@ fn tell_of_settled(future: &AnyFuture, waiting: &Rc<Waiting>) -> bool {
     first
 }
 
-impl<T: 'static, H: AsRef<LoopFuture<T>>> Drop for Listening<T, H> {
+impl<A: Waitable> Drop for Listening<A> {
     fn drop(&mut self) {
         self.waiting.end();
     }

@@ -187,7 +187,7 @@ fn dropping_a_run_that_never_began_leaves_the_deadline_alone() {
 fn a_timeout_prints_its_stage() {
     run(async {
         let limit = Timeout::new(MS);
-        assert_eq!(format!("{limit:?}"), "<Timeout [Created]>");
+        assert_eq!(format!("{limit:?}"), "<Timeout [created]>");
         let inside = limit.clone();
         let stages = Rc::new(RefCell::new(Vec::new()));
         let note = Rc::clone(&stages);
@@ -200,12 +200,12 @@ fn a_timeout_prints_its_stage() {
         assert!(running.await.is_err());
         assert_eq!(
             *stages.borrow(),
-            ["<Timeout [Active]>", "<Timeout [Expiring]>"]
+            ["<Timeout [active]>", "<Timeout [expiring]>"]
         );
-        assert_eq!(format!("{limit:?}"), "<Timeout [Expired]>");
+        assert_eq!(format!("{limit:?}"), "<Timeout [expired]>");
         let done = Timeout::new(MS);
         done.run(async {}).await.unwrap();
-        assert_eq!(format!("{done:?}"), "<Timeout [Finished]>");
+        assert_eq!(format!("{done:?}"), "<Timeout [finished]>");
     });
 }
 
