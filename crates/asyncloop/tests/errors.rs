@@ -24,7 +24,7 @@ fn errors() -> BTreeSet<&'static str> {
     goes_anywhere::<asyncloop::EmptySet>(k);
     goes_anywhere::<asyncloop::Failure>(k);
     goes_anywhere::<asyncloop::GetNowaitError>(k);
-    goes_anywhere::<asyncloop::GroupClosed<()>>(k);
+    goes_anywhere::<asyncloop::GroupClosed>(k);
     goes_anywhere::<asyncloop::GroupErrors<String>>(k);
     goes_anywhere::<asyncloop::InvalidDelay>(k);
     goes_anywhere::<asyncloop::InvalidState<()>>(k);

@@ -3,10 +3,11 @@
 mod common;
 
 use std::future::pending;
+use std::rc::Rc;
 use std::time::Duration;
 
 use asyncloop::prelude::*;
-use asyncloop::{GroupClosed, Runner, RunnerError, TaskError, Timeout, timeout_at};
+use asyncloop::{GroupError, Runner, RunnerError, TaskError, Timeout, timeout_at};
 use common::{SECOND, Trace, after, fails_after, run, succeeds_after};
 
 // TaskGroup
@@ -127,21 +128,78 @@ fn tasks_of_a_group_may_add_tasks() {
 }
 
 #[test]
-fn a_group_that_has_ended_hands_the_coroutine_back() {
+fn a_group_that_has_ended_drops_the_coroutine_and_its_error_goes_anywhere() {
+    /// What `anyhow` and the like ask.
+    fn boxed(error: impl std::error::Error + Send + Sync + 'static) -> String {
+        error.to_string()
+    }
     run(async {
         let group = TaskGroup::<()>::scope(async |group| Ok(group))
             .await
             .unwrap();
-        let Err(refused) = group.create_task(async { Ok("still here") }) else {
+        let kept = Rc::new(());
+        let inside = Rc::clone(&kept);
+        let coroutine = async move {
+            drop(inside);
+            Ok(())
+        };
+        let Err(refused) = group.create_task(coroutine) else {
             panic!("it has ended");
         };
-        let words = refused.to_string();
+        assert_eq!(Rc::strong_count(&kept), 1, "the coroutine is dropped");
+        let words = boxed(refused);
         assert!(
             words.starts_with("TaskGroup is shutting down or finished"),
             "{words}"
         );
-        let GroupClosed(coroutine) = refused;
-        assert_eq!(coroutine.await, Ok("still here"));
+    });
+}
+
+#[test]
+fn errors_that_are_moved_out_tell_their_causes_and_leave_their_tasks() {
+    struct Nested;
+    impl std::fmt::Display for Nested {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str(if f.alternate() {
+                "outer: inner"
+            } else {
+                "outer"
+            })
+        }
+    }
+    impl std::fmt::Debug for Nested {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a page of text")
+        }
+    }
+    run(async {
+        let mut child = None;
+        let scope = TaskGroup::scope(async |group| {
+            child = group.create_task(async { Err::<(), _>(Nested) }).ok();
+            Err::<(), _>(Nested)
+        });
+        let errors = scope.await.map_err(GroupError::into_errors).unwrap_err();
+        let text = "unhandled errors in a TaskGroup (1 sub-exception): outer: inner";
+        assert_eq!(
+            errors.to_string(),
+            text,
+            "the child was cancelled before it began"
+        );
+        assert_eq!(errors.into_inner().len(), 1);
+        assert!(child.unwrap().cancelled());
+
+        let mut child = None;
+        let scope = TaskGroup::scope(async |group| {
+            child = group.create_task(async { Err::<(), _>(Nested) }).ok();
+            Ok(())
+        });
+        let error = scope.await.unwrap_err();
+        assert!(matches!(
+            error.failures()[0].error().as_deref(),
+            Some(Nested)
+        ));
+        assert_eq!(error.into_errors().errors().len(), 1);
+        assert!(matches!(child.unwrap().await, Err(TaskError::Taken)));
     });
 }
 

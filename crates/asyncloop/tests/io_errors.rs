@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use asyncloop::prelude::*;
 use asyncloop::{
-    GroupClosed, LoopClosed, LoopError, NoRunningLoop, RunError, RunnerError, SubmitError,
+    ConcurrentError, GroupClosed, LoopClosed, LoopError, NoRunningLoop, PoolError, RunError,
+    RunnerError, SubmitError,
 };
 use common::run;
 
@@ -45,6 +46,21 @@ fn a_task_that_was_cancelled_or_panicked_is_an_error() {
     });
 }
 
+#[test]
+fn a_job_that_is_awaited_or_waited_for_is_an_error() {
+    let in_real_time = async {
+        let pool = ThreadPoolExecutor::new(1).unwrap();
+        let job = pool.submit(|| panic!("oh")).unwrap();
+        let words = "the job panicked: oh";
+        through::<ConcurrentError>(job.await, io::ErrorKind::Other, words);
+        let (_never, future) = asyncloop::concurrent_future();
+        let late = future.result(Some(Duration::ZERO));
+        let words = "timed out waiting for the future, which goes on";
+        through::<ConcurrentError>(late, io::ErrorKind::TimedOut, words);
+    };
+    asyncloop::run(in_real_time).unwrap();
+}
+
 /// Without what was refused, which need not be `Send`.
 #[test]
 fn what_is_refused_says_why() {
@@ -55,6 +71,9 @@ fn what_is_refused_says_why() {
     through::<LoopClosed<()>>(soon, io::ErrorKind::Other, closed);
     let job = event_loop.run_in_executor(None, || {}).map(drop);
     through::<SubmitError<()>>(job, io::ErrorKind::Other, closed);
+    let pool = ThreadPoolExecutor::new(0).map(drop);
+    let words = "max_workers must be greater than 0";
+    through::<PoolError>(pool, io::ErrorKind::InvalidInput, words);
     let run = event_loop.run_until_complete(async {});
     through::<RunError>(run, io::ErrorKind::Other, closed);
     let run = event_loop.run_forever();
@@ -98,6 +117,6 @@ fn a_group_that_has_ended_takes_no_more() {
         let group = scope.await.unwrap();
         let refused = group.create_task(async { Ok(()) }).map(drop);
         let words = "TaskGroup is shutting down or finished: it takes no more tasks";
-        through::<GroupClosed<()>>(refused, io::ErrorKind::Other, words);
+        through::<GroupClosed>(refused, io::ErrorKind::Other, words);
     });
 }

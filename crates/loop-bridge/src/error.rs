@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::io;
 
 use loop_tasks::{Failure, TaskError};
 
@@ -12,6 +13,8 @@ use crate::{FutureState, JobPanicked};
 ///
 /// The first five are outcomes, the same for everybody who asks. The last three belong to the
 /// one call that got them: the future itself is untouched.
+///
+/// With `?` it becomes an [`io::Error`] too, with this inside.
 ///
 /// # Examples
 /// ```
@@ -102,6 +105,16 @@ impl Error for ConcurrentError {
             ConcurrentError::Failed(error) => error.source(),
             _ => None,
         }
+    }
+}
+
+impl From<ConcurrentError> for io::Error {
+    fn from(error: ConcurrentError) -> io::Error {
+        let kind = match error {
+            ConcurrentError::TimedOut => io::ErrorKind::TimedOut,
+            _ => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, error)
     }
 }
 

@@ -7,6 +7,9 @@ use std::sync::Arc;
 
 /// A pool could not be made.
 ///
+/// With `?` it becomes an [`io::Error`] too: that of the system, or [`InvalidInput`](io::ErrorKind::InvalidInput) with this
+/// inside.
+///
 /// # Examples
 /// ```
 /// use loop_executor::ThreadPoolExecutor;
@@ -49,6 +52,15 @@ impl Error for PoolError {
             PoolError::InvalidWorkers
             | PoolError::InvalidMaxTasksPerChild
             | PoolError::InvalidPrefix => None,
+        }
+    }
+}
+
+impl From<PoolError> for io::Error {
+    fn from(error: PoolError) -> io::Error {
+        match error {
+            PoolError::Spawn(error) => error,
+            other => io::Error::new(io::ErrorKind::InvalidInput, other),
         }
     }
 }

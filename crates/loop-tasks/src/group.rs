@@ -117,7 +117,7 @@ impl<E: fmt::Debug + 'static> TaskGroup<E> {
     /// Adds a task to the group.
     ///
     /// # Errors
-    /// [`GroupClosed`] with the future, if the group is cancelling its tasks or has ended: not in a body that awaits
+    /// [`GroupClosed`] if the group is cancelling its tasks or has ended, and `future` is dropped: not in a body that awaits
     /// nothing but what is cancelled with it.
     ///
     /// # asyncio
@@ -126,7 +126,7 @@ impl<E: fmt::Debug + 'static> TaskGroup<E> {
     /// # Examples
     /// See [`TaskGroup`].
     #[track_caller]
-    pub fn create_task<V, F>(&self, future: F) -> Result<Task<Result<V, E>>, GroupClosed<F>>
+    pub fn create_task<V, F>(&self, future: F) -> Result<Task<Result<V, E>>, GroupClosed>
     where
         V: 'static,
         F: Future<Output = Result<V, E>> + 'static,
@@ -157,14 +157,14 @@ impl<E: fmt::Debug + 'static> TaskGroup<E> {
         &self,
         builder: TaskBuilder,
         future: F,
-    ) -> Result<Task<Result<V, E>>, GroupClosed<F>>
+    ) -> Result<Task<Result<V, E>>, GroupClosed>
     where
         V: 'static,
         F: Future<Output = Result<V, E>> + 'static,
     {
         let group = &self.0;
         if self.is_closed() {
-            return Err(GroupClosed(future));
+            return Err(GroupClosed);
         }
         let owner = &group.parent.header().owner;
         let task = builder.try_make(owner, future);

@@ -10,28 +10,25 @@ use crate::error::Panicked;
 use crate::future::LoopFuture;
 use crate::outcome::Outcome;
 
-/// The group takes no more tasks. The future is inside.
+/// The group takes no more tasks: the coroutine was dropped, and has not begun.
 ///
-/// With `?` it becomes an [`io::Error`] too, without the future.
-pub struct GroupClosed<F>(pub F);
+/// With `?` it becomes whatever an application calls its error; a coroutine in it, which is hardly ever `Send`, would
+/// be in the way. Who wants to keep a coroutine asks [`is_closed`](crate::TaskGroup::is_closed) first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GroupClosed;
 
-impl<F> fmt::Debug for GroupClosed<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("GroupClosed(..)")
-    }
-}
-
-impl<F> fmt::Display for GroupClosed<F> {
+impl fmt::Display for GroupClosed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TaskGroup is shutting down or finished: it takes no more tasks")
     }
 }
 
-impl<F> Error for GroupClosed<F> {}
+impl Error for GroupClosed {}
 
-impl<F> From<GroupClosed<F>> for io::Error {
-    fn from(_: GroupClosed<F>) -> io::Error {
-        io::Error::other(GroupClosed(()))
+impl From<GroupClosed> for io::Error {
+    fn from(error: GroupClosed) -> io::Error {
+        io::Error::other(error)
     }
 }
 
@@ -135,7 +132,7 @@ impl<E> GroupError<E> {
     where
         E: fmt::Display,
     {
-        let text = self.text(E::to_string);
+        let text = self.text(|error| format!("{error:#}"));
         let failures = self.failures.into_iter();
         GroupErrors {
             text,
@@ -177,7 +174,8 @@ impl From<GroupError<io::Error>> for io::Error {
 
 /// The errors of a [`GroupError`], out of their tasks: see [`GroupError::into_errors`].
 ///
-/// It prints what that prints, by the errors' own `Display`; a panic is in the text alone.
+/// It prints what that prints, in the errors' own words, which are those of `{:#}`: with their causes, if they tell them
+/// then, as those of `anyhow` do. A panic is in the text alone.
 #[derive(Debug)]
 pub struct GroupErrors<E> {
     text: String,

@@ -85,7 +85,7 @@ fn errors_are_errors_everywhere() {
     is_an_error::<EmptySet>();
     is_an_error::<Elapsed>();
     is_an_error::<InvalidState<String>>();
-    is_an_error::<GroupClosed<Never>>();
+    is_an_error::<GroupClosed>();
     fn of_a_group<E: Debug>() -> impl Fn(GroupError<E>) -> String {
         |error| (&error as &dyn Error).to_string()
     }
@@ -115,7 +115,7 @@ fn everything_can_be_printed() {
     can_be_printed::<AsCompleted<Task<Mute>>>();
     can_be_printed::<Waited<Task<Mute>>>();
     can_be_printed::<InvalidState<Mute>>();
-    can_be_printed::<GroupClosed<Mute>>();
+    can_be_printed::<GroupClosed>();
     can_be_printed::<TimeoutRun<Mute>>();
     can_be_printed::<TaskBuilder>();
     can_be_printed::<Timeout>();
