@@ -67,3 +67,31 @@ impl Job for Signal {
         "signal from another thread"
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{concurrent_future, run_future_threadsafe, wrap_future_on};
+
+    #[test]
+    fn what_is_over_leaves_no_entry_behind() {
+        let event_loop = EventLoop::new().unwrap();
+        let turn = || event_loop.run_once(Some(Duration::ZERO)).unwrap();
+        let entries = || {
+            let bridges = Bridges::of(&event_loop).unwrap();
+            let entries = bridges.entries.borrow();
+            entries.len()
+        };
+        let coroutine = run_future_threadsafe(&event_loop.handle(), async { 1 }).unwrap();
+        let (_promise, future) = concurrent_future::<()>();
+        let wrapped = wrap_future_on(&event_loop, &future);
+        turn();
+        assert_eq!(entries(), 2);
+        wrapped.cancel();
+        (0..3).for_each(|_| turn());
+        assert_eq!(coroutine.result(None).unwrap(), 1);
+        assert_eq!(entries(), 0);
+    }
+}

@@ -391,3 +391,23 @@ impl<T> Drop for Loan<'_, T> {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::{ReturnWhen, as_completed, concurrent_future, wait};
+
+    #[test]
+    fn a_wait_over_many_leaves_no_watch_behind() {
+        let (_promise, future) = concurrent_future::<()>();
+        let futures = [future.clone()];
+        let none = Some(Duration::ZERO);
+        wait(&futures, none, ReturnWhen::AllCompleted).unwrap();
+        let in_vain = as_completed(&futures, none).next().unwrap();
+        assert!(in_vain.is_err());
+        let dropped = as_completed(&futures, None);
+        assert_eq!(future.shared().lock().observers.watches.len(), 1);
+        drop(dropped);
+        assert_eq!(future.shared().lock().observers.watches.len(), 0);
+    }
+}

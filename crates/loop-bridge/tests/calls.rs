@@ -24,6 +24,7 @@ fn calls_run_in_their_order_without_those_taken_back() {
     event_loop.run_forever().unwrap();
     assert_eq!(*trace.lock().unwrap(), [0, 2, 3, 5]);
     assert!(!calls[0].cancel(), "it has run");
+    assert!(calls[1].cancel(), "it was taken back");
     assert!(!calls[0].cancelled() && calls[1].cancelled());
     assert_eq!(
         format!("{:?} {:?}", calls[0], calls[1]),

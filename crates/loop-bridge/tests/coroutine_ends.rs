@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -159,17 +160,22 @@ fn a_loop_that_closes_resolves_what_it_owes() {
     for iterations in 0..4 {
         let event_loop = EventLoop::new().unwrap();
         quiet(&event_loop);
-        let held = Arc::new(());
-        let kept = Arc::clone(&held);
-        let future = run_coroutine_threadsafe(&event_loop.handle(), move || async move {
-            let _kept = kept;
-            yield_now().await;
-            sleep(Duration::from_secs(3600)).await;
-        })
-        .unwrap();
+        let (held, made) = (Arc::new(()), Arc::new(AtomicBool::new(false)));
+        let (kept, note) = (Arc::clone(&held), Arc::clone(&made));
+        let make = move || {
+            note.store(true, Ordering::Relaxed);
+            async move {
+                let _kept = kept;
+                yield_now().await;
+                sleep(Duration::from_secs(3600)).await;
+            }
+        };
+        let future = run_coroutine_threadsafe(&event_loop.handle(), make).unwrap();
         turn(&event_loop, iterations);
         assert!(!future.done());
         event_loop.close().unwrap();
+        let is_made = made.load(Ordering::Relaxed);
+        assert_eq!(is_made, iterations > 0, "there is no time left for it");
         let gone = future.exception(Some(Duration::ZERO)).unwrap().unwrap();
         assert!(
             matches!(gone, ConcurrentError::LoopGone),

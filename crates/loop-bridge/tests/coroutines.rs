@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use common::{LoopThread, turn};
+use common::{LoopThread, logged, turn};
 use loop_bridge::{
     ConcurrentError, ConcurrentFuture, FutureState, run_coroutine_threadsafe, run_future_threadsafe,
 };
@@ -17,6 +17,22 @@ use loop_core::{EventLoop, UnboundLoop};
 use loop_tasks::{ContextVar, LoopExt, current_task, sleep, yield_now};
 
 const SOON: Option<Duration> = Some(Duration::from_secs(10));
+
+#[test]
+fn in_debug_mode_the_start_of_one_is_of_the_place_that_submitted_it() {
+    let builder = EventLoop::builder().debug(true);
+    let event_loop = builder
+        .slow_callback_duration(Duration::ZERO)
+        .build()
+        .unwrap();
+    let line = line!() + 1;
+    let submitted = run_future_threadsafe(&event_loop.handle(), async {});
+    let place = format!("{}:{line}:", file!());
+    let lines = logged(|| turn(&event_loop, 1));
+    let is_it = |line: &String| line.contains("start of") && line.contains(&place);
+    assert!(lines.iter().any(is_it), "{lines:?}");
+    drop(submitted);
+}
 
 #[test]
 fn the_future_itself_need_not_be_send() {

@@ -40,6 +40,10 @@ fn what_is_left_is_cancelled_and_may_clean_up() {
         let left = run_coroutine_threadsafe(side.handle(), move || async move {
             started.send(()).unwrap();
             let caught = catch_cancel(sleep(Duration::from_secs(3600))).await;
+            if twice {
+                // One stop ends the run; another one must not end the winding up.
+                get_running_loop().unwrap().stop();
+            }
             for _ in 0..5 {
                 yield_now().await;
             }
@@ -48,10 +52,6 @@ fn what_is_left_is_cancelled_and_may_clean_up() {
         })
         .unwrap();
         wait.recv().unwrap();
-        if twice {
-            // One stop ends the run; another one must not end the winding up.
-            side.handle().stop();
-        }
         side.stop_and_join().unwrap();
         assert_eq!(told.try_recv(), Ok("cleaned up"));
         let outcome: Result<(), _> = left.result(Some(Duration::ZERO));

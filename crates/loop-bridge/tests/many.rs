@@ -83,6 +83,28 @@ fn wait_for_the_first_failure_passes_over_values_and_cancellations() {
     assert_eq!(wait(&futures, None, FirstException).unwrap().done, futures);
 }
 
+/// A wait that has what it waits for does not ask whether it may block; one that has not is refused here.
+#[test]
+fn neither_a_value_nor_a_cancellation_ends_the_wait_for_a_failure() {
+    let here = thread::current().id();
+    let (_never, pending) = guarded_future::<u32>(here);
+    let (promises, futures) = pairs::<u32>(3);
+    let [value, cancelled, failed] = &futures[..] else {
+        unreachable!("there are three");
+    };
+    let mut promises = promises.into_iter();
+    promises.next().unwrap().set_result(1).unwrap();
+    cancelled.cancel();
+    promises
+        .nth(1)
+        .unwrap()
+        .set_error(ConcurrentError::LoopGone)
+        .unwrap();
+    wait([value, cancelled, &pending], None, FirstException).unwrap_err();
+    let waited = wait([failed, &pending], None, FirstException).unwrap();
+    assert!(waited.done.iter().eq([failed]));
+}
+
 #[test]
 fn without_a_failure_the_first_failure_means_all() {
     let (promises, futures) = pairs(3);

@@ -105,6 +105,21 @@ fn a_loop_that_closes_answers_first_and_then_lets_go() {
     assert!(late.call_soon_threadsafe(|_| ()).is_err());
 }
 
+#[test]
+fn each_reference_names_its_own_value() {
+    let event_loop = EventLoop::new().unwrap();
+    let values = [1, 2, 3].map(|value| ThreadsafeRef::new(&event_loop, value));
+    let (tell, told) = mpsc::channel();
+    for there in values {
+        let tell = tell.clone();
+        there
+            .call_soon_threadsafe(move |value| tell.send(*value).unwrap())
+            .unwrap();
+    }
+    event_loop.run_until_complete(yield_now()).unwrap();
+    assert!(told.try_iter().eq([1, 2, 3]));
+}
+
 /// The value may hold what other threads hold of it: nothing is borrowed while either goes.
 #[test]
 fn a_value_that_holds_its_own_reference_goes_with_its_loop() {

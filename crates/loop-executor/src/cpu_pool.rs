@@ -145,7 +145,9 @@ impl CpuPool {
     /// Blocks the thread that calls, which is why nothing has to be `'static`: a task calls it in
     /// a job. Rayon splits the slice, so that small items cost little: far less than a job each,
     /// as with [`ExecutorExt::map`](crate::ExecutorExt::map). Inside a job of this pool, its
-    /// thread takes part.
+    /// thread takes part, and while it waits for the others it may run another job of the pool: a
+    /// job must not hold a lock meanwhile that another one takes. (A job that waits for the result
+    /// of a future runs nothing else.)
     ///
     /// # Errors
     /// [`SubmitError::Shutdown`] with the function, after [`shutdown`](CpuPool::shutdown). A

@@ -130,7 +130,7 @@ impl Crew {
                 Err(error) => tracing::warn!(%error, workers, "the system refused a thread"),
             }
         }
-        self.empty_inbox(&mut state);
+        // If the inbox is open by now, what lies there came after this job, which found it shut.
         state.queue.push_back(job);
         let wakes = self.call(&mut state);
         drop(state);

@@ -198,6 +198,10 @@ mod tests {
             });
         }
         assert_eq!(state.next_deadline(deadline), after(61));
+        let is_overdue = |state: &State, now| state.overdue(1, now, deadline).is_some();
+        let moment = start + Duration::from_secs(61);
+        assert!(is_overdue(&state, moment), "who is woken then finds it");
+        assert!(!is_overdue(&state, moment - Duration::from_nanos(1)));
         state.posts[1].written_off = true;
         assert_eq!(state.next_deadline(deadline), after(62));
         state.posts[2].running.as_mut().unwrap().reported = true;

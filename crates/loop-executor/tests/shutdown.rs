@@ -77,6 +77,20 @@ fn jobs_that_have_not_begun_can_be_cancelled() {
     });
 }
 
+/// What is cancelled goes before anybody is waited for.
+#[test]
+fn a_job_that_runs_may_wait_for_one_that_is_cancelled() {
+    watched(|| {
+        for pool in pools() {
+            let books = Books::default();
+            let go = occupy(&*pool, &books);
+            books.enter(pool.submit(move || drop(go)));
+            pool.shutdown(true, true).unwrap();
+            assert_eq!((books.ok(), books.cancelled()), (1, 1));
+        }
+    });
+}
+
 #[test]
 fn later_jobs_come_back() {
     watched(|| {
