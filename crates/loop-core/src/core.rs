@@ -17,7 +17,7 @@ use crate::raw::RawJob;
 use crate::ready::ReadyQueue;
 use crate::runtime::Installed;
 use crate::shared::{Message, Shared};
-use crate::skipping::Skipping;
+use crate::skipping::{Outlook, Skipping};
 use crate::sys;
 
 /// Where a loop is in its life.
@@ -117,7 +117,21 @@ impl Core {
         !self.ready.borrow().is_empty()
             && !self.shared.mailbox.is_notified()
             && self.timers.borrow().is_empty()
-            && (self.io.borrow().is_none() || self.skipping.skip(self.shared.epoch.real_now()))
+            && match self.outlook() {
+                Outlook::Quiet => true,
+                Outlook::Unknown => self.skipping.skip(self.shared.epoch.real_now()),
+                Outlook::News => false,
+            }
+    }
+
+    /// What is known of the descriptors without a look at the poller.
+    #[inline]
+    pub(crate) fn outlook(&self) -> Outlook {
+        let mut io = self.io.borrow_mut();
+        match io.as_mut() {
+            None => Outlook::Quiet,
+            Some(io) => io.outlook(),
+        }
     }
 
     /// Whether the poller has told of something that is not delivered yet.

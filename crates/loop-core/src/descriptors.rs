@@ -133,7 +133,7 @@ impl EventLoop {
         core.check_process().map_err(io::Error::other)?;
         let mut io = core.io.borrow_mut();
         if io.is_none() {
-            *io = Some(IoRegistry::new(&core.shared)?);
+            *io = Some(IoRegistry::new(core)?);
         }
         let result = io
             .as_mut()

@@ -18,10 +18,11 @@ use mio::{Interest, Poll, Token};
 use slab::Slab;
 
 use crate::EventLoop;
+use crate::core::Core;
 use crate::raw::{Job, RawJob};
 use crate::ready::{Place, ReadyQueue};
-use crate::shared::Shared;
-use crate::sys::{self, Events};
+use crate::skipping::Outlook;
+use crate::sys::{self, Events, Lookout};
 use crate::watch::WatchState;
 
 /// The token of the waker: no slot has this number.
@@ -103,6 +104,7 @@ impl Source {
 /// The descriptors of one loop.
 pub(crate) struct IoRegistry {
     poll: Poll,
+    lookout: Lookout,
     events: Events,
     entries: Slab<Entry>,
     /// The slots of descriptors with callbacks.
@@ -129,12 +131,13 @@ fn find(entries: &mut Slab<Entry>, token: Token) -> Option<&mut Source> {
 }
 
 impl IoRegistry {
-    pub(crate) fn new(shared: &Shared) -> io::Result<IoRegistry> {
+    pub(crate) fn new(core: &Core) -> io::Result<IoRegistry> {
         let poll = Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), WAKER)?;
-        shared.set_poll_waker(Some(waker));
+        core.shared.set_poll_waker(Some(waker));
         Ok(IoRegistry {
             poll,
+            lookout: Lookout::new(core.skipping.is_allowed()),
             events: Events::with_capacity(EVENTS),
             entries: Slab::new(),
             by_fd: HashMap::new(),
@@ -151,9 +154,11 @@ impl IoRegistry {
             return;
         }
         self.rearm();
+        let busy = wait == Some(Duration::ZERO);
         loop {
             let Err(error) = sys::wait(&mut self.poll, &mut self.events, wait) else {
-                return;
+                let in_vain = busy && self.events.is_empty();
+                return self.lookout.looked(in_vain, &self.poll);
             };
             self.events.clear();
             if error.kind() != io::ErrorKind::Interrupted {
@@ -161,9 +166,19 @@ impl IoRegistry {
             }
             // A look is simply repeated: whoever looks must see. A wait ends early, since how long it still is has
             // to be asked anew.
-            if wait != Some(Duration::ZERO) {
+            if !busy {
                 return;
             }
+        }
+    }
+
+    /// What is known without a poll.
+    #[inline]
+    pub(crate) fn outlook(&mut self) -> Outlook {
+        if self.spent.is_empty() {
+            self.lookout.outlook()
+        } else {
+            Outlook::Unknown // who has run is to be registered again first
         }
     }
 

@@ -15,6 +15,7 @@ use crate::error::{LoopError, Stuck};
 use crate::exception::{ExceptionContext, drop_quietly, panic_message};
 use crate::raw::{Job, RawJob};
 use crate::shared::Message;
+use crate::skipping::Outlook;
 use crate::{EventLoop, alarm, sleep};
 
 impl EventLoop {
@@ -416,15 +417,16 @@ impl EventLoop {
 /// Says what time it is, if it has looked and the clock is the system's.
 #[inline]
 fn poll_without_waiting(core: &Core) -> Option<Nanos> {
-    // With no descriptor there is nothing to poll.
-    let polls = core.io.borrow().is_some();
-    polls.then(|| poll_now_and_then(core)).flatten()
+    match core.outlook() {
+        Outlook::Quiet => None,
+        outlook => poll_now_and_then(core, outlook),
+    }
 }
 
 #[inline(never)]
-fn poll_now_and_then(core: &Core) -> Option<Nanos> {
+fn poll_now_and_then(core: &Core, outlook: Outlook) -> Option<Nanos> {
     let now = core.shared.epoch.real_now();
-    if !core.skipping.skip(now) {
+    if outlook == Outlook::News || !core.skipping.skip(now) {
         sleep::sleep(core, Some(0));
         core.skipping.looked(now);
     }

@@ -63,6 +63,8 @@ mod handle;
 #[cfg_attr(not(unix), path = "no_io.rs")]
 mod io;
 mod iteration;
+#[cfg(target_os = "linux")]
+mod lookout;
 mod mailbox;
 mod overseer;
 mod present;

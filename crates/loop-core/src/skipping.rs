@@ -11,6 +11,18 @@ const LOOK_EVERY: u32 = 8;
 /// The same bound in time, for iterations that are long.
 const LONGEST: Nanos = 50_000;
 
+/// What is known of the descriptors without a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outlook {
+    /// A look would find nothing.
+    Quiet,
+    /// Only a look can tell.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there is nothing to look at"))]
+    Unknown,
+    /// A look would find something, or would have until lately.
+    News,
+}
+
 pub(crate) struct Skipping {
     every_iteration: bool,
     /// Iterations since the last look, and when that was.
@@ -25,6 +37,12 @@ impl Skipping {
             skipped: Cell::new(0),
             looked_at: Cell::new(0),
         }
+    }
+
+    /// Whether an iteration may do without at all.
+    #[cfg(unix)]
+    pub(crate) fn is_allowed(&self) -> bool {
+        !self.every_iteration
     }
 
     /// Whether the iteration that begins now does without; if so, it is counted.

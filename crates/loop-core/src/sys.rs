@@ -54,7 +54,27 @@ pub(crate) fn ticks() -> u64 {
 }
 
 #[cfg(target_os = "linux")]
-pub(crate) use crate::epoll::{Event, Events, wait};
+pub(crate) use crate::{
+    epoll::{Event, Events, wait},
+    lookout::Lookout,
+};
+
+/// What knows without a system call that there is nothing to poll for: elsewhere nobody does.
+#[cfg(all(unix, not(target_os = "linux")))]
+pub(crate) struct Lookout;
+
+#[cfg(all(unix, not(target_os = "linux")))]
+impl Lookout {
+    pub(crate) fn new(_: bool) -> Lookout {
+        Lookout
+    }
+
+    pub(crate) fn outlook(&mut self) -> crate::skipping::Outlook {
+        crate::skipping::Outlook::Unknown
+    }
+
+    pub(crate) fn looked(&mut self, _: bool, _: &mio::Poll) {}
+}
 
 #[cfg(all(unix, not(target_os = "linux")))]
 pub(crate) use mio::{Events, event::Event};

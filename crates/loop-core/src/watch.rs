@@ -240,7 +240,7 @@ impl LoopRef {
         let mut io = core.io.borrow_mut();
         let result = match &mut *io {
             Some(io) => io,
-            none => none.insert(IoRegistry::new(&core.shared)?),
+            none => none.insert(IoRegistry::new(core)?),
         }
         .watch(fd, &state);
         drop(io);

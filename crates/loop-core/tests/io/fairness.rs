@@ -88,6 +88,55 @@ fn longest_gap(
     longest.get()
 }
 
+/// Where nothing comes for long, the loop need not ask the system each time, and must hear of what comes then.
+#[test]
+fn what_comes_after_a_long_silence_is_served_as_soon() {
+    for (silence, timers) in [(3, false), (40, false), (500, false), (500, true)] {
+        let event_loop = EventLoop::new().unwrap();
+        let (mut near, mut far) = UnixStream::pair().unwrap();
+        let iteration = Rc::new(Cell::new(0_u32));
+        let (sent, served) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+        let (now, last, count) = (Rc::clone(&iteration), Rc::clone(&sent), Rc::clone(&served));
+        let fd = near.as_raw_fd();
+        event_loop
+            .add_reader(&fd, move || {
+                near.read_exact(&mut [0]).unwrap();
+                let gap = now.get() - last.get();
+                assert!(gap <= 8, "{gap} iterations after {silence}");
+                count.set(count.get() + 1);
+                if count.get() == 50 {
+                    stop();
+                }
+            })
+            .unwrap();
+        let reports = reports(&event_loop);
+        let busy = move || {
+            iteration.set(iteration.get() + 1);
+            if iteration.get() - sent.get() == silence + 8 {
+                sent.set(iteration.get());
+                far.write_all(b"x").unwrap();
+            }
+        };
+        repeat(&event_loop, timers, busy);
+        event_loop.run_forever().unwrap();
+        assert_eq!(reports.take(), [""; 0]);
+        assert_eq!(served.get(), 50);
+    }
+}
+
+/// Calls `call` in every iteration.
+fn repeat(event_loop: &EventLoop, timers: bool, mut call: impl FnMut() + 'static) {
+    let next = move || {
+        call();
+        repeat(&get_running_loop().unwrap(), timers, call);
+    };
+    if timers {
+        event_loop.call_later(Duration::ZERO, next).unwrap();
+    } else {
+        event_loop.call_soon(next).unwrap();
+    }
+}
+
 /// And the other way round: a descriptor that is always ready holds up neither callbacks nor timers.
 #[test]
 fn a_busy_descriptor_starves_nobody() {
