@@ -26,12 +26,13 @@ impl Channel {
         if let Some(error) = error {
             self.error.borrow_mut().get_or_insert(error);
         }
+        // In asyncio's order.
+        self.wake_reader();
+        self.ending.settle();
+        self.draining.settle();
         if let Some(sender) = life.out.take_sender() {
             sender.wake();
         }
-        self.draining.settle();
-        self.ending.settle();
-        self.wake_reader();
         let watchers = self.watchers.take();
         for watcher in watchers {
             watcher.lost(told.as_ref());

@@ -111,7 +111,10 @@ impl Channel {
 
     /// Waits until the connection is no more.
     pub(crate) async fn wait_closed(&self) -> io::Result<()> {
-        if !self.is_lost() {
+        if self.is_lost() {
+            // Whoever was woken by the end goes first, as in asyncio, where the end is a callback.
+            yield_now().await;
+        } else {
             self.ending.wait(&self.owner).await;
         }
         self.error().map_or(Ok(()), Err)

@@ -57,18 +57,19 @@ impl TlsStream {
 
     fn poll_handshake(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
-            ready!(self.poll_send(cx))?;
+            let sent = self.poll_send(cx)?;
             let (is_over, ended) = {
                 let records = self.records.borrow();
                 (!records.is_handshaking(), records.ended)
             };
             if is_over {
-                return Poll::Ready(Ok(()));
+                return sent.map(Ok);
             }
             if ended {
                 let text = "the connection ended before TLS began";
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, text)));
             }
+            // Also if it has to wait with sending: the other side may wait too, until somebody reads.
             ready!(self.poll_records(cx))?;
             let decrypted = self.records.borrow_mut().decrypt();
             if let Err(error) = decrypted {
