@@ -1,10 +1,10 @@
 //! What most programs need: `use asyncloop::prelude::*`.
 
 pub use crate::{
-    Cancelled, ConcurrentFuture, ContextVar, Elapsed, EventLoop, ExecutorExt, LoopExecutorExt,
-    LoopExt, LoopFuture, LoopHandle, ReturnWhen, Task, TaskBuilder, TaskError, TaskGroup,
-    ThreadPoolExecutor, UnboundLoop, as_completed, catch_cancel, create_task, current_task,
-    ensure_future, gather, get_event_loop, get_running_loop, new_event_loop,
+    Cancelled, ConcurrentFuture, ContextVar, Elapsed, EventLoop, ExecutorExt, GroupError,
+    LoopExecutorExt, LoopExt, LoopFuture, LoopHandle, ReturnWhen, Task, TaskBuilder, TaskError,
+    TaskGroup, ThreadPoolExecutor, UnboundLoop, as_completed, catch_cancel, create_task,
+    current_task, ensure_future, gather, get_event_loop, get_running_loop, new_event_loop,
     run_coroutine_threadsafe, set_event_loop, shield, sleep, timeout, to_thread, try_create_task,
     try_gather, wait, wait_for, wrap_future, yield_now,
 };

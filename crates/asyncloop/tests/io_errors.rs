@@ -5,12 +5,14 @@ mod common;
 use std::error::Error;
 use std::future::pending;
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
 use asyncloop::prelude::*;
 use asyncloop::{
-    ConcurrentError, GroupClosed, LoopClosed, LoopError, NoRunningLoop, PoolError, RunError,
-    RunnerError, SubmitError,
+    Barrier, BrokenBarrier, ConcurrentError, EmptySet, GetNowaitError, GroupClosed, LoopClosed,
+    LoopError, NoRunningLoop, PoolError, PutNowaitError, Queue, QueueShutDown, RunError,
+    RunnerError, SubmitError, TooManyTaskDone,
 };
 use common::run;
 
@@ -80,6 +82,35 @@ fn what_is_refused_says_why() {
     through::<LoopError>(run, io::ErrorKind::Other, closed);
     let running = get_running_loop().map(drop);
     through::<NoRunningLoop>(running, io::ErrorKind::Other, "no running event loop");
+}
+
+#[test]
+fn what_is_met_at_queues_barriers_and_waits_says_why() {
+    let other = io::ErrorKind::Other;
+    run(async move {
+        // Items that are of this thread.
+        let queue = Queue::<Rc<()>>::new(1);
+        let empty = queue.get_nowait().map(drop);
+        let words = "the queue is empty: `get` waits until there is an item";
+        through::<GetNowaitError>(empty, other, words);
+        queue.put_nowait(Rc::default()).unwrap();
+        let words = "the queue is full: `put` waits until there is room";
+        through::<PutNowaitError<()>>(queue.put_nowait(Rc::default()), other, words);
+        queue.shutdown(true);
+        let words = "the queue is shut down";
+        through::<QueueShutDown>(queue.put(Rc::default()).await, other, words);
+        through::<QueueShutDown>(queue.get().await.map(drop), other, words);
+        let words = "task_done() called too many times";
+        through::<TooManyTaskDone>(queue.task_done(), other, words);
+        let barrier = Barrier::new(2);
+        barrier.abort().await;
+        let broken = barrier.wait().await.map(drop);
+        through::<BrokenBarrier>(broken, other, "Barrier aborted");
+        let nothing: [Task<()>; 0] = [];
+        let nothing = wait(nothing, None, ReturnWhen::default()).await.map(drop);
+        let words = "Set of Tasks/Futures is empty.";
+        through::<EmptySet>(nothing, io::ErrorKind::InvalidInput, words);
+    });
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! Why a queue takes or gives nothing.
+//!
+//! With `?` each becomes an [`io::Error`] too, with itself inside, but for an item, which need not be `Send`.
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 
 /// The queue is shut down; `put` hands the item back.
 ///
@@ -25,6 +28,12 @@ impl<T> fmt::Display for QueueShutDown<T> {
 }
 
 impl<T> Error for QueueShutDown<T> {}
+
+impl<T> From<QueueShutDown<T>> for io::Error {
+    fn from(_: QueueShutDown<T>) -> io::Error {
+        io::Error::other(QueueShutDown(()))
+    }
+}
 
 /// Why [`put_nowait`](crate::Queue::put_nowait) did not take the item, which it hands back.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,6 +81,15 @@ impl<T> fmt::Display for PutNowaitError<T> {
 
 impl<T> Error for PutNowaitError<T> {}
 
+impl<T> From<PutNowaitError<T>> for io::Error {
+    fn from(error: PutNowaitError<T>) -> io::Error {
+        io::Error::other(match error {
+            PutNowaitError::QueueFull(_) => PutNowaitError::QueueFull(()),
+            PutNowaitError::QueueShutDown(_) => PutNowaitError::QueueShutDown(()),
+        })
+    }
+}
+
 /// Why [`get_nowait`](crate::Queue::get_nowait) gave nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GetNowaitError {
@@ -92,6 +110,12 @@ impl fmt::Display for GetNowaitError {
 
 impl Error for GetNowaitError {}
 
+impl From<GetNowaitError> for io::Error {
+    fn from(error: GetNowaitError) -> io::Error {
+        io::Error::other(error)
+    }
+}
+
 /// [`task_done`](crate::Queue::task_done) was called more often than items were put in.
 ///
 /// # asyncio
@@ -107,3 +131,9 @@ impl fmt::Display for TooManyTaskDone {
 }
 
 impl Error for TooManyTaskDone {}
+
+impl From<TooManyTaskDone> for io::Error {
+    fn from(error: TooManyTaskDone) -> io::Error {
+        io::Error::other(error)
+    }
+}

@@ -1,6 +1,7 @@
 //! Waiting for many futures without taking their results.
 
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 use crate::ensure::Waitable;
@@ -39,6 +40,12 @@ impl fmt::Display for EmptySet {
 }
 
 impl std::error::Error for EmptySet {}
+
+impl From<EmptySet> for io::Error {
+    fn from(error: EmptySet) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidInput, error)
+    }
+}
 
 /// What [`wait`] found: both lists in the order given, each future once.
 #[derive(Clone, Debug)]

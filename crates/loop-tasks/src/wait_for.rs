@@ -21,7 +21,8 @@ use crate::wait_one::{OnDone, Signal};
 /// When it is awaited outside of a task.
 ///
 /// # asyncio
-/// `asyncio.wait_for(aw, timeout)`, as since 3.12: `timeout()` around an `await`.
+/// `asyncio.wait_for(aw, timeout)`, as since 3.12: `timeout()` around an `await`. Where a factory makes all tasks eager, a
+/// coroutine takes its first step there even with a limit of zero.
 ///
 /// # Examples
 /// ```
