@@ -16,11 +16,10 @@ impl Signal {
         Signal(LoopFuture::new(owner.clone()))
     }
 
-    /// Says "now", unless it was said or cancelled before.
+    /// Says "now".
     pub(crate) fn set(&self) {
-        if !self.0.done() {
-            let _ = self.0.set_result(());
-        }
+        // Refused if it was said before, or cancelled.
+        let _ = self.0.set_result(());
     }
 
     /// Waits for it. A request for cancellation cancels it and interrupts the task here.
