@@ -7,8 +7,28 @@ use std::io;
 
 /// The loop is closed. The closure that it refused is inside, so that nothing is lost.
 ///
+/// So it can be sent to another thread only where the closure can. Who wants the error alone, perhaps because theirs
+/// have to be `Send`, makes it a [`LoopError`].
+///
 /// # asyncio
 /// `RuntimeError: Event loop is closed`.
+///
+/// # Examples
+/// ```
+/// use std::{error::Error, rc::Rc};
+/// use loop_core::{EventLoop, LoopError};
+///
+/// fn greet(event_loop: &EventLoop, name: Rc<str>) -> Result<(), Box<dyn Error + Send + Sync>> {
+///     let greeting = event_loop.call_soon(move || println!("hello {name}"));
+///     greeting.map_err(LoopError::from)?;
+///     Ok(())
+/// }
+///
+/// let event_loop = EventLoop::new()?;
+/// event_loop.close()?;
+/// assert_eq!(greet(&event_loop, "you".into()).unwrap_err().to_string(), "Event loop is closed");
+/// # Ok::<(), Box<dyn Error>>(())
+/// ```
 pub struct LoopClosed<F>(pub F);
 
 impl<F> fmt::Debug for LoopClosed<F> {
@@ -24,6 +44,12 @@ impl<F> fmt::Display for LoopClosed<F> {
 }
 
 impl<F> Error for LoopClosed<F> {}
+
+impl<F> From<LoopClosed<F>> for LoopError {
+    fn from(_: LoopClosed<F>) -> LoopError {
+        LoopError::Closed
+    }
+}
 
 impl<F> From<LoopClosed<F>> for io::Error {
     fn from(_: LoopClosed<F>) -> io::Error {
