@@ -173,7 +173,7 @@ struct Wrapper<T> {
     source: ConcurrentFuture<T>,
     take_out: TakeOut<T>,
     wrapper: LoopFuture<T>,
-    _external: External,
+    _external: Option<External>,
 }
 
 #[track_caller]
@@ -188,11 +188,13 @@ fn chain<T: Send + 'static>(
         return wrapper;
     };
     let handle = event_loop.handle();
+    // What this thread would wait for in vain is done by itself: virtual time goes on for it.
+    let is_away = source.check_blocking(None).is_ok();
     let key = bridges.add(Wrapper {
         source: source.clone(),
         take_out,
         wrapper: wrapper.clone(),
-        _external: handle.expect_external(),
+        _external: is_away.then(|| handle.expect_external()),
     });
     let on_cancel = source.clone();
     wrapper.add_done_callback(move |wrapper| {

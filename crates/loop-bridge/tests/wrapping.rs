@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use common::{LoopThread, turn, watched_loop};
 use loop_bridge::{
-    ConcurrentError, JobPanicked, Promise, concurrent_future, run_future_threadsafe, wrap_future,
-    wrap_future_on,
+    ConcurrentError, JobPanicked, Promise, concurrent_future, run_coroutine_threadsafe,
+    run_future_threadsafe, wrap_future, wrap_future_on,
 };
 use loop_core::{EventLoop, set_event_loop};
 use loop_tasks::{
-    LoopExt, LoopFuture, ReturnWhen, RunError, TaskError, create_task, gather, sleep, wait,
+    LoopExt, LoopFuture, ReturnWhen, RunError, TaskError, create_task, gather, sleep, sleep_result,
+    wait,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -258,5 +259,22 @@ fn virtual_time_waits_for_a_thread_and_for_no_longer() {
         .unwrap();
     assert_eq!(*trace.borrow(), ["from the thread", "a second", "another"]);
     assert_eq!(event_loop.time() - began, 2 * SECOND);
+    event_loop.close().unwrap();
+}
+
+/// A loop that waited in real time for what it has to do itself would wait for ever.
+#[test]
+fn virtual_time_goes_on_for_a_coroutine_of_the_same_loop() {
+    let event_loop = EventLoop::builder().virtual_clock().build().unwrap();
+    let began = event_loop.time();
+    let handle = event_loop.handle();
+    let own = move || run_coroutine_threadsafe(&handle, || sleep_result(SECOND, 7)).unwrap();
+    let before = wrap_future_on(&event_loop, own());
+    let values = event_loop.run_until_complete(async move {
+        let from_inside = wrap_future(own());
+        (before.await.unwrap(), from_inside.await.unwrap())
+    });
+    assert_eq!(values.unwrap(), (7, 7));
+    assert_eq!(event_loop.time() - began, SECOND);
     event_loop.close().unwrap();
 }
