@@ -492,7 +492,7 @@ fn claim_55_run_once() {
     use std::io::{Read, Write};
     use std::os::unix::net::UnixStream;
 
-    let event_loop = new_event_loop().unwrap();
+    let event_loop = virtual_loop();
     let log = Log::default();
     let (mut r, w) = UnixStream::pair().unwrap();
     let w = Rc::new(w);
