@@ -19,8 +19,8 @@ use mio::Poll;
 
 use crate::skipping::Outlook;
 
-/// So many looks in a row that found nothing make it worth to ask: a ring costs as much as a hundred looks, and a question
-/// as two.
+/// So many looks in a row that found nothing make it worth to ask: that costs a system call or two, and the first time a
+/// ring.
 const LOOKS: u32 = 16;
 
 pub(crate) struct Lookout {
