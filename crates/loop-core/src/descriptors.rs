@@ -8,6 +8,7 @@ use std::panic::Location;
 use std::rc::Rc;
 
 use crate::EventLoop;
+use crate::core::Core;
 use crate::error::LoopError;
 use crate::io::{Callback, Direction, IoCall, IoRegistry};
 
@@ -125,23 +126,12 @@ impl EventLoop {
         direction: Direction,
         callback: Callback,
     ) -> io::Result<()> {
-        let core = self.core();
-        if core.is_closed() {
-            return Err(io::Error::other(LoopError::Closed));
-        }
-        // The poller of a forked child is its parent's: what is changed here would change there.
-        core.check_process().map_err(io::Error::other)?;
-        let mut io = core.io.borrow_mut();
-        if io.is_none() {
-            *io = Some(IoRegistry::new(core)?);
-        }
-        let result = io
-            .as_mut()
-            .expect("made in the line above")
-            .add(fd, direction, &callback);
-        drop(io);
+        let replaced = self
+            .core()
+            .register(fd, |io| io.add(fd, direction, &callback))?;
         // What was replaced, or refused, is dropped here, when nothing is borrowed.
-        result.map(drop).map_err(|error| explain(fd, error))
+        drop(replaced);
+        Ok(())
     }
 
     fn remove_callback(&self, fd: RawFd, direction: Direction) -> bool {
@@ -177,7 +167,28 @@ impl std::error::Error for DescriptorError {
     }
 }
 
-pub(crate) fn explain(fd: RawFd, source: io::Error) -> io::Error {
+impl Core {
+    /// Registers a descriptor by what `register` does, in the registry, which is made if it is not there.
+    pub(crate) fn register<R>(
+        &self,
+        fd: RawFd,
+        register: impl FnOnce(&mut IoRegistry) -> io::Result<R>,
+    ) -> io::Result<R> {
+        if self.is_closed() {
+            return Err(io::Error::other(LoopError::Closed));
+        }
+        // The poller of a forked child is its parent's: what is changed here would change there.
+        self.check_process().map_err(io::Error::other)?;
+        let mut io = self.io.borrow_mut();
+        let io = match &mut *io {
+            Some(io) => io,
+            none => none.insert(IoRegistry::new(self)?),
+        };
+        register(io).map_err(|error| explain(fd, error))
+    }
+}
+
+fn explain(fd: RawFd, source: io::Error) -> io::Error {
     let what = match source.raw_os_error() {
         Some(libc::EBADF) => format!("fd {fd} is not open"),
         Some(libc::EPERM) => {

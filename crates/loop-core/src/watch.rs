@@ -13,9 +13,8 @@ use std::task::{Context, Poll, Waker};
 
 use mio::Token;
 
-use crate::descriptors::explain;
 use crate::error::LoopError;
-use crate::io::{Direction, IoRegistry};
+use crate::io::Direction;
 use crate::runtime::LoopRef;
 use crate::sys::Event;
 
@@ -229,22 +228,9 @@ impl LoopRef {
     /// # Examples
     /// See [`Watch`].
     pub fn watch(&self, fd: BorrowedFd<'_>) -> io::Result<Watch> {
-        let core = self.core();
-        if core.is_closed() {
-            return Err(io::Error::other(LoopError::Closed));
-        }
-        // The poller of a forked child is its parent's: what is changed here would change there.
-        core.check_process().map_err(io::Error::other)?;
         let fd = fd.as_raw_fd();
         let state = Rc::default();
-        let mut io = core.io.borrow_mut();
-        let result = match &mut *io {
-            Some(io) => io,
-            none => none.insert(IoRegistry::new(core)?),
-        }
-        .watch(fd, &state);
-        drop(io);
-        let (token, replaced) = result.map_err(|error| explain(fd, error))?;
+        let (token, replaced) = self.core().register(fd, |io| io.watch(fd, &state))?;
         drop(replaced);
         Ok(Watch {
             owner: self.clone(),
