@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use common::{Wakes, logged};
+use common::{Touchy, Wakes, logged};
 use loop_bridge::{ConcurrentError, ConcurrentFuture, concurrent_future};
 
 struct Unpark(Thread);
@@ -251,13 +251,6 @@ fn a_waker_that_panics_keeps_no_other_from_waking() {
 
 #[test]
 fn a_future_survives_a_value_that_panics_when_cloned_into_a_task() {
-    struct Touchy;
-    impl Clone for Touchy {
-        fn clone(&self) -> Self {
-            std::panic::resume_unwind(Box::new("do not clone"))
-        }
-    }
-
     let (promise, future) = concurrent_future();
     promise.set_result(Touchy).unwrap();
     let awaited = future.clone();

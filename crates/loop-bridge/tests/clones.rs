@@ -1,9 +1,12 @@
 //! Values that are moved out, or cloned for those who ask: one at a time, by their own code, which may do anything.
 
+mod common;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
+use common::Touchy;
 use loop_bridge::{ConcurrentError, ReturnWhen, concurrent_future, try_wait};
 
 #[test]
@@ -49,13 +52,6 @@ fn a_clone_may_come_back_to_its_future() {
 
 #[test]
 fn a_clone_that_panics_leaves_the_value() {
-    struct Touchy;
-    impl Clone for Touchy {
-        fn clone(&self) -> Self {
-            std::panic::resume_unwind(Box::new("do not clone"))
-        }
-    }
-
     let (promise, future) = concurrent_future();
     promise.set_result(Touchy).unwrap();
     assert!(catch_unwind(AssertUnwindSafe(|| future.result(None))).is_err());

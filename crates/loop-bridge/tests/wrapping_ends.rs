@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use common::{Counted, LoopThread, Tally, quiet, turn, watched_loop};
+use common::{Counted, LoopThread, Tally, Touchy, quiet, turn, watched_loop};
 use loop_bridge::{
     ConcurrentError, Promise, concurrent_future, run_coroutine_threadsafe, wrap_future,
     wrap_future_on,
@@ -19,13 +19,6 @@ const SECOND: Duration = Duration::from_secs(1);
 /// It is cloned on the loop, in a callback of nobody's.
 #[test]
 fn a_value_that_panics_when_it_is_cloned_fails_who_awaits_it() {
-    struct Touchy;
-    impl Clone for Touchy {
-        fn clone(&self) -> Self {
-            std::panic::resume_unwind(Box::new("do not clone"))
-        }
-    }
-
     let (event_loop, reports) = watched_loop();
     let (promise, future) = concurrent_future();
     let wrapped = wrap_future_on(&event_loop, &future);

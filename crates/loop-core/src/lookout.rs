@@ -121,6 +121,13 @@ mod tests {
     use std::os::unix::net::UnixStream;
     use std::time::Duration;
 
+    fn register(poll: &Poll, socket: &UnixStream) {
+        let (fd, registry) = (socket.as_raw_fd(), poll.registry());
+        registry
+            .register(&mut SourceFd(&fd), Token(0), Interest::READABLE)
+            .unwrap();
+    }
+
     /// One look of a busy loop.
     fn look(lookout: &mut Lookout, poll: &mut Poll) -> usize {
         let mut events = Events::with_capacity(8);
@@ -144,11 +151,7 @@ mod tests {
     fn it_is_quiet_until_something_happens_and_again_afterwards() {
         let (mut near, mut far) = UnixStream::pair().unwrap();
         let (mut lookout, mut poll) = (Lookout::new(true), Poll::new().unwrap());
-        let (mut source, token) = (SourceFd(&near.as_raw_fd()), Token(0));
-        let registry = poll.registry();
-        registry
-            .register(&mut source, token, Interest::READABLE)
-            .unwrap();
+        register(&poll, &near);
         for round in 0..100 {
             if !settle(&mut lookout, &mut poll) {
                 return;
@@ -191,11 +194,7 @@ mod tests {
         }
         far.write_all(b"x").unwrap();
         assert_eq!(lookout.outlook(), Outlook::Quiet);
-        let (mut source, token) = (SourceFd(&near.as_raw_fd()), Token(0));
-        let registry = poll.registry();
-        registry
-            .register(&mut source, token, Interest::READABLE)
-            .unwrap();
+        register(&poll, &near);
         assert_eq!(lookout.outlook(), Outlook::News);
         // An event that nobody has taken when it asks is an answer at once.
         lookout.state = State::Looking(LOOKS - 1);
@@ -208,11 +207,7 @@ mod tests {
     fn what_a_wait_has_taken_costs_one_look() {
         let (near, mut far) = UnixStream::pair().unwrap();
         let (mut lookout, mut poll) = (Lookout::new(true), Poll::new().unwrap());
-        let (mut source, token) = (SourceFd(&near.as_raw_fd()), Token(0));
-        let registry = poll.registry();
-        registry
-            .register(&mut source, token, Interest::READABLE)
-            .unwrap();
+        register(&poll, &near);
         if !settle(&mut lookout, &mut poll) {
             return;
         }

@@ -135,15 +135,21 @@ fn a_pool_that_does_not_end_in_time_names_its_jobs() {
     });
 }
 
+/// The one worker of the pool, which stands still.
+fn stopped_worker(pool: &ProcessPoolExecutor) -> u32 {
+    let worker = pool.submit(pid::job()).unwrap().result(None).unwrap();
+    signal(worker, "STOP");
+    eventually("it stands still", || {
+        process_state(worker).is_some_and(|(state, _)| state == 'T')
+    });
+    worker
+}
+
 #[test]
 fn a_worker_that_is_stopped_goes_on_later() {
     watched(|| {
         let pool = ProcessPoolExecutor::new(1).unwrap();
-        let worker = pool.submit(pid::job()).unwrap().result(None).unwrap();
-        signal(worker, "STOP");
-        eventually("it stands still", || {
-            process_state(worker).is_some_and(|(state, _)| state == 'T')
-        });
+        let worker = stopped_worker(&pool);
         // None of this waits for the worker.
         let many: Vec<_> = (0..10_000)
             .map(|n| pool.submit(add::job(n, 1)).unwrap())
@@ -163,11 +169,7 @@ fn a_worker_that_is_stopped_goes_on_later() {
 fn a_stopped_worker_can_be_killed() {
     watched(|| {
         let pool = ProcessPoolExecutor::new(1).unwrap();
-        let worker = pool.submit(pid::job()).unwrap().result(None).unwrap();
-        signal(worker, "STOP");
-        eventually("it stands still", || {
-            process_state(worker).is_some_and(|(state, _)| state == 'T')
-        });
+        stopped_worker(&pool);
         let future = pool.submit(add::job(1, 2)).unwrap();
         eventually("it has the job", || future.running());
         pool.kill_workers();

@@ -106,6 +106,14 @@ async fn transport(socket: UnixStream, protocol: &Rc<Says>) -> Transport {
     transport
 }
 
+/// A transport whose protocol is called a, and its peer.
+async fn one_side(log: &Log, keeps_open: bool) -> (Rc<Says>, Transport, UnixStream) {
+    let (a, b) = UnixStream::pair().unwrap();
+    let pa = Says::new("a", log, keeps_open);
+    let ta = transport(a, &pa).await;
+    (pa, ta, b)
+}
+
 async fn some_iterations() {
     for _ in 0..20 {
         yield_now().await;
@@ -183,9 +191,7 @@ fn an_end_leaves_the_other_direction_open() {
 fn whoever_writes_much_is_held_back() {
     const LENGTH: usize = 4_000_000;
     let scene = |log: Log| async move {
-        let (a, b) = UnixStream::pair().unwrap();
-        let pa = Says::new("a", &log, false);
-        let ta = transport(a, &pa).await;
+        let (pa, ta, b) = one_side(&log, false).await;
         ta.set_write_buffer_limits(100, 50);
         ta.write(&vec![b'x'; LENGTH]);
         log.say("after write");
@@ -214,9 +220,7 @@ fn whoever_writes_much_is_held_back() {
 #[test]
 fn an_abort_forgets_what_waits() {
     let scene = |log: Log| async move {
-        let (a, _b) = UnixStream::pair().unwrap();
-        let pa = Says::new("a", &log, false);
-        let ta = transport(a, &pa).await;
+        let (pa, ta, _b) = one_side(&log, false).await;
         ta.write(&vec![b'x'; 4_000_000]);
         ta.abort();
         log.say(format!(
@@ -232,9 +236,7 @@ fn an_abort_forgets_what_waits() {
 #[test]
 fn a_write_to_nobody_is_the_end() {
     let scene = |log: Log| async move {
-        let (a, b) = UnixStream::pair().unwrap();
-        let pa = Says::new("a", &log, true);
-        let ta = transport(a, &pa).await;
+        let (pa, ta, b) = one_side(&log, true).await;
         drop(b);
         some_iterations().await;
         ta.write(b"one");
@@ -251,9 +253,7 @@ fn a_write_to_nobody_is_the_end() {
 #[test]
 fn the_end_is_a_callback_in_its_turn() {
     let scene = |log: Log| async move {
-        let (a, _b) = UnixStream::pair().unwrap();
-        let pa = Says::new("a", &log, false);
-        let ta = transport(a, &pa).await;
+        let (pa, ta, _b) = one_side(&log, false).await;
         let event_loop = get_running_loop().unwrap();
         let ours = log.clone();
         event_loop.call_soon(move || ours.say("before")).unwrap();
@@ -292,9 +292,7 @@ fn a_close_inside_of_a_call_comes_after_it() {
 #[test]
 fn a_pause_of_reading_holds_back_the_end_too() {
     let scene = |log: Log| async move {
-        let (a, b) = UnixStream::pair().unwrap();
-        let pa = Says::new("a", &log, false);
-        let ta = transport(a, &pa).await;
+        let (pa, ta, b) = one_side(&log, false).await;
         ta.pause_reading();
         log.say(ta.is_reading().to_string());
         b.write_all(b"one").await.unwrap();

@@ -149,6 +149,23 @@ fn check(reports: &[ExceptionContext], method: &str, is_end: bool, lost: Option<
     assert_eq!(lost, error, "{method}");
 }
 
+/// Checks what comes of a protocol that panics in `method`, over the transport that `make` makes.
+fn check_over(
+    method: &'static str,
+    is_end: bool,
+    make: impl FnOnce(UnixStream, Rc<Panics>) -> io::Result<Transport> + 'static,
+) {
+    let protocol = Panics::at(method);
+    let end = Rc::clone(&protocol.end);
+    let reports = reports_of(async move {
+        let (near, far) = UnixStream::pair().unwrap();
+        let end = Rc::clone(&protocol.end);
+        let transport = make(near, Rc::new(protocol)).unwrap();
+        tell_everything(transport, far, end).await;
+    });
+    check(&reports, method, is_end, end.error.take());
+}
+
 #[test]
 fn a_panic_is_reported_and_ends_its_connection_alone() {
     let methods = [
@@ -160,30 +177,18 @@ fn a_panic_is_reported_and_ends_its_connection_alone() {
         ("connection_lost", false),
     ];
     for (method, is_end) in methods {
-        let protocol = Panics::at(method);
-        let end = Rc::clone(&protocol.end);
-        let reports = reports_of(async move {
-            let (near, far) = UnixStream::pair().unwrap();
-            let end = Rc::clone(&protocol.end);
-            let transport = Transport::new(near, Rc::new(protocol)).unwrap();
-            tell_everything(transport, far, end).await;
+        check_over(method, is_end, |near, protocol| {
+            Transport::new(near, protocol)
         });
-        check(&reports, method, is_end, end.error.take());
     }
 }
 
 #[test]
 fn so_is_one_of_a_protocol_that_gives_the_buffers() {
     for method in ["get_buffer", "buffer_updated", "eof_received"] {
-        let protocol = Panics::at(method);
-        let end = Rc::clone(&protocol.end);
-        let reports = reports_of(async move {
-            let (near, far) = UnixStream::pair().unwrap();
-            let end = Rc::clone(&protocol.end);
-            let transport = Transport::buffered(near, Rc::new(protocol)).unwrap();
-            tell_everything(transport, far, end).await;
+        check_over(method, true, |near, protocol| {
+            Transport::buffered(near, protocol)
         });
-        check(&reports, method, true, end.error.take());
     }
 }
 

@@ -199,3 +199,12 @@ impl Drop for LoopThread {
         self.join();
     }
 }
+
+/// What panics when it is cloned.
+pub(crate) struct Touchy;
+
+impl Clone for Touchy {
+    fn clone(&self) -> Self {
+        std::panic::resume_unwind(Box::new("do not clone"))
+    }
+}
